@@ -1,0 +1,60 @@
+"""What the person chose in the app: kept in `state/choices.toml`, since config.toml is the person's alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convend_tui.files import write_atomic
+from convend_tui.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """None everywhere: nothing chosen yet, config.toml and the defaults decide."""
+
+    theme: str | None = None
+    """The theme."""
+    model: str | None = None
+    """The model for new threads, as `server/model`."""
+    last_thread: str | None = None
+    """The id of the thread that was open."""
+    list_open: bool | None = None
+    """Whether the thread list was unfolded."""
+
+
+_TYPES: dict[str, type] = {"theme": str, "model": str, "last_thread": str, "list_open": bool}
+
+
+def choices_file(paths: Paths) -> Path:
+    """Where the choices are kept."""
+    return paths.state / "choices.toml"
+
+
+def load_choices(paths: Paths) -> Choices:
+    """The choices; what is missing, broken or unreadable counts as not chosen. Never fails."""
+    try:
+        text = choices_file(paths).read_text("utf-8")
+    except (OSError, ValueError):
+        return Choices()
+    import tomllib  # takes as long to load as this whole package: only where there is something to read
+
+    try:
+        found: dict[str, Any] = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return Choices()
+    return Choices(**{name: found[name] for name, kind in _TYPES.items() if isinstance(found.get(name), kind)})
+
+
+def save_choices(paths: Paths, choices: Choices) -> None:
+    """Replace the choices on disk, in one step.
+
+    Raises:
+        StoreError: the disk refused.
+    """
+    values = {name: value for name, value in asdict(choices).items() if value is not None}
+    import tomli_w
+
+    # A name from the command line may hold what is not Unicode.
+    write_atomic(choices_file(paths), tomli_w.dumps(values).encode("utf-8", "replace"))
