@@ -1,0 +1,200 @@
+"""Whether a call of end_conversation takes effect: judge(path) -> confirm, ended or declined, with the evidence.
+
+The branch alone decides, in DESIGN's order; the first condition that fails declines:
+
+1. the message is complete and the input valid;
+2. no sign of risk anywhere in the thread (`risk_seen`, found by the caller with ending/risk.py);
+3. abuse or harmful requests: enough redirections and the warning, found word for word;
+4. the person's own request: found in the person's own words, and agreed to when asked (`consent`);
+5. the second opinion, where it is asked for (`second_opinion_at_risk`);
+6. the first valid call is to be confirmed; the second, in the very next model message, ends.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convend_tui.ending import tool
+from convend_tui.thread import records as r
+
+_NOT_WORD = re.compile(r"[\W_]+")
+
+MIN_QUOTATION = 12
+"""Characters a quotation must have, after folding."""
+
+MOST_QUOTATIONS = 40
+"""Redirections that are looked up in one call; any more are padding."""
+
+Outcome = Literal["confirm", "ended", "declined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the client decided about one call."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+    """One sentence each, fit for the model and the person."""
+    evidence: tuple[dict[str, Any], ...] = ()
+    """`{"kind", "quote", "message"}` a quotation; `message` is None where it was not found."""
+    private: bool = False
+    """A decline that protects someone: recorded, never shown or mentioned."""
+    call: tool.Call | None = None
+    """The call that was judged, where its input was valid."""
+
+
+def fold(text: str) -> str:
+    """Text as quotations are compared: case, white space and punctuation folded, runs of them to one space."""
+    return _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def judge(
+    path: Sequence[r.Message],
+    *,
+    min_redirections: int = 2,
+    risk_seen: bool = False,
+    consent: bool | None = None,
+    second_opinion_at_risk: bool | None = None,
+) -> Judgement | None:
+    """Decide about the call in the last message of `path`, the branch from its root.
+
+    Args:
+        path: the branch; its last message is the assistant message in question.
+        min_redirections: how many different redirections a call must cite.
+        risk_seen: a sign of risk stands somewhere in the thread.
+        consent: the person's answer when asked; None: nobody could be asked.
+        second_opinion_at_risk: the second opinion's answer; None: none was asked for.
+
+    Returns:
+        The judgement, or None where there is no call that counts: the message has none, or it was refused,
+        truncated or broken off.
+    """
+    message = path[-1]
+    calls = [block for block in r.tool_calls(message) if block.get("name") == tool.NAME]
+    if not calls or message.kind != "reply" or message.stop_reason != "tool_use":
+        return None
+    try:
+        # Several calls in one message count as one: the second is no confirmation.
+        call = tool.parse(calls[0].get("input"))
+    except tool.InvalidCall as error:
+        return Judgement("declined", (str(error),))
+    if risk_seen or second_opinion_at_risk:
+        return Judgement("declined", ("The conversation stays open.",), private=True, call=call)
+    if call.cause == "user_request":
+        reasons, evidence = _own_request(call, consent)
+    else:
+        reasons, evidence = _misuse(path, call, min_redirections)
+    if reasons:
+        return Judgement("declined", reasons, evidence, call=call)
+    outcome: Outcome = "ended" if _confirms(path) else "confirm"
+    return Judgement(outcome, (), evidence, call=call)
+
+
+def _misuse(
+    path: Sequence[r.Message], call: tool.Call, min_redirections: int
+) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """Step 3: the redirections and the warning, looked up in what the person has read and answered."""
+    answered = _answered(path)
+    folded = {m.id: fold(r.text_of(m)) for m in answered}
+    quotes = {fold(quote): quote for quote in call.redirections[:MOST_QUOTATIONS]}
+    places = {
+        key: [i for i, text in folded.items() if key in text] if len(key) >= MIN_QUOTATION else [] for key in quotes
+    }
+    taken = _distinct(places)
+    evidence: list[dict[str, Any]] = [
+        {"kind": "redirection", "quote": quote, "message": taken.get(key)} for key, quote in quotes.items()
+    ]
+    reasons: list[str] = []
+    if len(taken) < min_redirections:
+        reasons.append(
+            f"{len(taken)} of the {min_redirections} redirections needed were found word for word in different "
+            "earlier messages of yours on this branch."
+        )
+    warning = fold(call.warning)
+    found = [i for i, text in folded.items() if warning in text] if len(warning) >= MIN_QUOTATION else []
+    evidence.append(
+        {"kind": "warning", "quote": call.warning, "message": found[-1] if found else None},
+    )
+    if not found:
+        reasons.append(
+            "The warning was not found word for word in an earlier message of yours that the person has answered."
+        )
+    return tuple(reasons), tuple(evidence)
+
+
+def _own_request(call: tool.Call, consent: bool | None) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """Step 4. Until the person can be asked, an ending at their own request is declined."""
+    evidence = ({"kind": "request", "quote": call.request, "message": None},)
+    return ("The person was not asked whether to end the conversation, so it stays open.",), evidence
+
+
+def _answered(path: Sequence[r.Message]) -> list[r.Message]:
+    """The model's complete messages that the person has read and written something after."""
+    last = max((i for i, m in enumerate(path) if r.is_question(m)), default=0)
+    return [m for m in path[:last] if m.role == "assistant" and m.kind == "reply" and m.stop_reason != "refusal"]
+
+
+def _confirms(path: Sequence[r.Message]) -> bool:
+    """Whether the model message before this one called the tool too, and was asked to confirm."""
+    if len(path) < 3:
+        return False
+    first, guard = path[-3], path[-2]
+    if guard.kind != "guard" or not any(b.get("name") == tool.NAME for b in r.tool_calls(first)):
+        return False
+    # The first call is the one that was judged; a call of another tool may stand before it.
+    judged = next(b.get("id") for b in r.tool_calls(first) if b.get("name") == tool.NAME)
+    results = [b for b in guard.content if b.get("type") == "tool_result" and b.get("tool_use_id") == judged]
+    return bool(results) and not results[0].get("is_error")
+
+
+def _distinct(places: dict[str, list[str]]) -> dict[str, str]:
+    """Give as many quotations as possible a message of their own (augmenting paths)."""
+    holder: dict[str, str] = {}
+
+    def place(quote: str, seen: set[str]) -> bool:
+        for message in places[quote]:
+            if message not in seen:
+                seen.add(message)
+                if message not in holder or place(holder[message], seen):
+                    holder[message] = quote
+                    return True
+        return False
+
+    for quote in places:
+        place(quote, set())
+    return {quote: message for message, quote in holder.items()}
+
+
+def guard_content(message: r.Message, judgement: Judgement | None) -> list[r.Block]:
+    """The tool_result blocks that answer every call of a message, the judged one by its judgement.
+
+    Whatever else was called is answered with an error: it was not run.
+    """
+    blocks: list[r.Block] = []
+    judged = False
+    for block in r.tool_calls(message):
+        result: r.Block = {"type": "tool_result", "tool_use_id": block.get("id")}
+        if block.get("name") != tool.NAME:
+            result |= {"content": f"There is no tool {block.get('name')!r}; nothing was run.", "is_error": True}
+        elif judged or judgement is None:
+            result |= {"content": "Only one call in a message counts.", "is_error": True}
+        elif judgement.outcome == "confirm":
+            judged = True
+            result |= {"content": CONFIRM}
+        else:
+            judged = True
+            why = " ".join(judgement.reasons)
+            result |= {"content": f"The conversation was not ended. {why} Go on talking.", "is_error": True}
+        blocks.append(result)
+    return blocks
+
+
+CONFIRM = (
+    "The call is valid; the conversation is not ended yet. Read the rules for ending a conversation again. To "
+    "confirm, call end_conversation again in your very next message. If anything speaks against it, go on talking."
+)
+"""The client's result for the first valid call; the tool's description and the system prompt announce it."""
