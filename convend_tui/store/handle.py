@@ -1,0 +1,169 @@
+"""An open thread: its tree in memory and its file, kept in step.
+
+The tree is only ever changed on the caller's own thread (the event loop's, in the TUI), while the disk may be
+waited for elsewhere. Applying records is independent of their order, so what two reads bring may come in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from convend_tui import __version__
+from convend_tui.errors import Unreadable
+from convend_tui.store.log import Batch, LogFile
+from convend_tui.thread import records as r
+from convend_tui.thread.tree import Thread
+
+Rule = Callable[[Thread], None]
+"""Given the thread as it stands on the disk, raises where an append must not happen."""
+
+
+class ThreadHandle:
+    """A thread that can be read and appended to. Made by `store.library.Library`."""
+
+    def __init__(self, log: LogFile, thread: Thread, *, on_disk: bool, problems: Sequence[str] = ()) -> None:
+        self.thread = thread
+        self.on_disk = on_disk
+        """False for a new thread until its first message is written."""
+        self.problems = list(problems)
+        self._log = log
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be written to this thread, or None."""
+        number = self.thread.header.format
+        if number > r.FORMAT:
+            return (
+                f"This thread was written by a newer convend (format {number}, this one knows {r.FORMAT}). "
+                "It can be read; to go on in it, update convend."
+            )
+        return None
+
+    def now(self) -> str:
+        """The time for a new record: later than every record of the thread, so that the newest wins although
+        clocks of two machines differ."""
+        now = datetime.now(UTC)
+        # Records have whole milliseconds: two of the same one would have no order.
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        last = r.moment_of(self.thread.updated)
+        # A record from a clock that is far ahead must not drag every later one along.
+        if last is not None and now <= last < now + timedelta(days=1):
+            now = last + timedelta(milliseconds=1)
+        return r.timestamp(now)
+
+    def times(self, count: int) -> list[str]:
+        """Times for `count` records of one write, each later than the one before."""
+        first = r.moment_of(self.now())
+        assert first is not None
+        return [r.timestamp(first + timedelta(milliseconds=i)) for i in range(count)]
+
+    def refresh(self) -> bool:
+        """Read what others appended. True where anything changed. Blocks on the disk.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return self.on_disk and self._take(self._log.read_new())
+
+    async def catch_up(self) -> bool:
+        """As `refresh`, while the event loop goes on. A cancelled caller loses nothing of what was read.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        if not self.on_disk:
+            return False
+        grown = False
+
+        def absorb(done: asyncio.Future[Batch]) -> None:
+            nonlocal grown
+            if not done.cancelled() and done.exception() is None:
+                grown = self._take(done.result())
+
+        future = asyncio.get_running_loop().run_in_executor(None, self._log.read_new)
+        future.add_done_callback(absorb)
+        await asyncio.shield(future)
+        return grown
+
+    def append_now(self, records: Sequence[r.Record], rule: Rule | None = None) -> None:
+        """Write records and wait for the disk; for the command line and for clean-up code that cannot await.
+
+        Raises:
+            StoreError: the disk refused; Unreadable: a file of a newer format.
+            Whatever `rule` raises. In each case nothing was written.
+        """
+        try:
+            self._absorb(self._append(records, rule), records)
+        finally:
+            self._take(self._log.held())
+
+    async def append(self, records: Sequence[r.Record], rule: Rule | None = None) -> None:
+        """As `append_now`, while the event loop goes on. A cancelled caller leaves the write to finish; its records
+        are then taken into the tree all the same."""
+        future = asyncio.get_running_loop().run_in_executor(None, self._append, records, rule)
+
+        def absorb(done: asyncio.Future[Batch]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self._absorb(done.result(), records)
+            # What an append that failed had read: a lock made by another process above all.
+            self._take(self._log.held())
+
+        future.add_done_callback(absorb)
+        await asyncio.shield(future)
+
+    def _append(self, records: Sequence[r.Record], rule: Rule | None) -> Batch:
+        if reason := self.read_only:
+            raise Unreadable(reason)
+        if not self.on_disk:
+            if rule is not None:
+                rule(self.thread)
+            self._log.create([self.thread.header, *records])
+            # The next read begins at the first line; applying it again changes nothing.
+            return Batch()
+
+        def ask(fresh: Batch) -> None:
+            if rule is not None:
+                rule(self.thread.with_records(fresh.records) if fresh.records else self.thread)
+
+        return self._log.append(records, ask)
+
+    def _absorb(self, fresh: Batch, records: Sequence[r.Record]) -> None:
+        self.on_disk = True
+        self._take(fresh)
+        for record in records:
+            self.thread.apply(record)  # type: ignore[arg-type]
+
+    def _take(self, fresh: Batch) -> bool:
+        self.problems.extend(fresh.problems)
+        # Where the file was replaced, what this process knows and the new file does not stays in memory: a
+        # message that is being answered, and a lock above all.
+        for record in fresh.records:
+            self.thread.apply(record)
+        return bool(fresh.records or fresh.problems or fresh.replaced)
+
+
+def _header(batch: Batch) -> r.Header | None:
+    return next((record for record in batch.records if isinstance(record, r.Header)), None)
+
+
+def open_handle(log: LogFile) -> ThreadHandle:
+    """Read a thread file.
+
+    Raises:
+        Unreadable: it has no header, so that nobody can say what it is.
+        StoreError: the file cannot be read.
+    """
+    batch = log.read_new()
+    header = _header(batch)
+    if header is None:
+        why = f" ({batch.problems[0]})" if batch.problems else ""
+        raise Unreadable(f"{log.path} is not a thread file: it has no header line{why}. It was left as it is.")
+    thread = Thread(header, batch.records)
+    return ThreadHandle(log, thread, on_disk=True, problems=batch.problems)
+
+
+def new_header(thread_id: str, at: str, settings: r.Settings) -> r.Header:
+    """The first line of a new thread file."""
+    return r.Header(at=at, id=thread_id, format=r.FORMAT, app=f"convend {__version__}", settings=settings)

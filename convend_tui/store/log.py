@@ -1,0 +1,229 @@
+"""One thread file: append + fsync, tolerant read, file lock.
+
+Many processes may hold the same file. Each reads what the others appended, from where it last stopped; an append
+happens under the file's lock, after reading up to the end and asking the caller's rule again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convend_tui import paths as p
+from convend_tui.errors import StoreError, Unreadable
+from convend_tui.files import sync_folder, write_atomic
+from convend_tui.thread import records as r
+
+LOCK_TIMEOUT = 30.0
+"""Seconds to wait for another process that is writing the same thread."""
+
+AnyRecord = r.AnyRecord | r.Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read or append found."""
+
+    records: tuple[AnyRecord, ...] = ()
+    """Records not seen before, in the order of the file."""
+    problems: tuple[str, ...] = ()
+    """Broken lines, in words, with their number."""
+    replaced: bool = False
+    """The file was replaced or shortened by another program: `records` are all of it, from the first line."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """A thread file and how far this process has read it. Methods may be called from any thread, one at a time
+    (an inner lock sees to it); they block."""
+
+    path: Path
+    lock_path: Path
+    torn_folder: Path
+    """Where the bytes of a torn last line are kept when it is cut off."""
+    _offset: int = 0
+    _lines: int = 0
+    _identity: tuple[int, int] | None = None
+    _headed: bool = False
+    """A header was read since the file was made or replaced."""
+    _held: Batch = Batch()
+    """What an append read before it failed: nobody has been given it yet."""
+    _mutex: threading.RLock = field(default_factory=threading.RLock)
+
+    def read_new(self) -> Batch:
+        """What was appended since the last call; everything at the first. A last line without its newline is left
+        for the next call.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._mutex:
+            return self._with_held(self._read_new())
+
+    def held(self) -> Batch:
+        """What an append that failed had read before. Does not touch the disk."""
+        with self._mutex:
+            return self._with_held(Batch())
+
+    def create(self, records: Sequence[r.Record]) -> None:
+        """Write a new file, durably, under a name that does not exist yet.
+
+        Raises:
+            StoreError: the disk refused; no file is left behind.
+        """
+        with self._mutex:
+            p.ensure(self.path.parent)
+            try:
+                fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            except OSError as error:
+                raise failed("created", self.path, error) from error
+            try:
+                with os.fdopen(fd, "wb", buffering=0) as file:
+                    self._write(file.fileno(), b"".join(map(r.encode, records)), 0)
+            except StoreError:
+                self.path.unlink(missing_ok=True)
+                raise
+            with suppress(OSError):  # not every file system syncs folders
+                sync_folder(self.path.parent)
+
+    def append(self, records: Sequence[r.Record], rule: Callable[[Batch], None] | None = None) -> Batch:
+        """Append records in one write, and return when they are on the disk.
+
+        Under the file's lock the file is first read up to its end; `rule` is given what that brought and raises
+        to stop the append. A torn last line (a crash in the middle of a write) is cut off first; its bytes are
+        kept in `torn_folder`.
+
+        Returns:
+            What others had appended meanwhile. Not the records given.
+
+        Raises:
+            StoreError: the disk refused, or another process holds the file for too long. Nothing was written.
+            Whatever `rule` raises. What others had appended comes with the next `held` or `read_new`.
+        """
+        with self._mutex, self._locked():
+            if not self.path.exists():
+                raise StoreError(f"The thread file {self.path} is gone: it was moved or deleted by another program.")
+            try:
+                with self.path.open("r+b", buffering=0) as file:
+                    fresh = self._up_to_date(file.fileno())
+                    if not self._headed:
+                        raise StoreError(
+                            f"{self.path} was emptied or replaced by another program, and is no thread file any "
+                            "more. Nothing was written. Put a copy of it back."
+                        )
+                    if rule is not None:
+                        rule(fresh)
+                    data = b"".join(map(r.encode, records))
+                    if data:
+                        self._write(file.fileno(), data, self._offset)
+            except OSError as error:
+                raise failed("written", self.path, error) from error
+            self._held = Batch()
+            self._offset += len(data)
+            self._lines += len(records)
+            return fresh
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        import filelock  # not needed to read, and so not for the first paint
+
+        p.ensure(self.lock_path.parent)
+        lock = filelock.FileLock(self.lock_path, timeout=LOCK_TIMEOUT, mode=0o600)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreError("Another process has been writing this thread for too long. Try again.") from error
+        except OSError as error:
+            raise failed("locked", self.lock_path, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _up_to_date(self, fd: int) -> Batch:
+        """Read up to the end, and mend what stands after the last newline: a whole record is completed, a torn one
+        is cut off."""
+        self._held = fresh = self._with_held(self._read_new())
+        tail = os.pread(fd, os.fstat(fd).st_size - self._offset, self._offset)
+        if not tail:
+            return fresh
+        try:
+            r.decode(tail)
+        except Unreadable:
+            write_atomic(self.torn_folder / f"{self.path.stem}-{self._offset}", tail)
+            os.ftruncate(fd, self._offset)
+            problem = f"the last line was torn ({len(tail)} bytes) and was cut off"
+            self._held = Batch(fresh.records, (*fresh.problems, problem), fresh.replaced)
+            return self._held
+        self._write(fd, b"\n", self._offset + len(tail))
+        self._held = self._with_held(self._read_new())
+        return self._held
+
+    def _with_held(self, more: Batch) -> Batch:
+        held, self._held = self._held, Batch()
+        return Batch(held.records + more.records, held.problems + more.problems, held.replaced or more.replaced)
+
+    def _read_new(self) -> Batch:
+        try:
+            with self.path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                identity = (stat.st_dev, stat.st_ino)
+                known = self._identity is not None
+                replaced = known and (identity != self._identity or stat.st_size < self._offset)
+                # Without a header the file is read from its start, until somebody has put it right.
+                if replaced or (known and not self._headed and stat.st_size != self._offset):
+                    replaced = True
+                    self._offset = self._lines = 0
+                    self._headed = False
+                self._identity = identity
+                if stat.st_size == self._offset:
+                    return Batch(replaced=replaced)
+                file.seek(self._offset)
+                data = file.read()
+        except OSError as error:
+            raise failed("read", self.path, error) from error
+        end = data.rfind(b"\n") + 1
+        records: list[AnyRecord] = []
+        problems: list[str] = []
+        for line in data[:end].split(b"\n")[:-1]:
+            self._lines += 1
+            if not line.strip():
+                continue
+            try:
+                records.append(r.decode(line))
+            except Unreadable as error:
+                problems.append(f"line {self._lines} is skipped: {error}")
+        self._headed = self._headed or any(isinstance(record, r.Header) for record in records)
+        self._offset += end
+        return Batch(tuple(records), tuple(problems), replaced)
+
+    def _write(self, fd: int, data: bytes, end: int) -> None:
+        """Write all of `data` at `end` and sync; on failure the file is as long as before."""
+        try:
+            os.lseek(fd, end, os.SEEK_SET)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(fd, end)
+            raise failed("written", self.path, error) from error
+
+
+def failed(what: str, path: Path, error: OSError) -> StoreError:
+    """An operating system's error as a sentence: `path` cannot be `what`, and why."""
+    hints = {
+        errno.ENOSPC: "the disk is full. Free some space and try again",
+        errno.EDQUOT: "your disk quota is used up. Free some space and try again",
+        errno.EROFS: "the disk is read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+    }
+    why = hints.get(error.errno or 0, error.strerror or str(error))
+    return StoreError(f"{path} cannot be {what}: {why}.")

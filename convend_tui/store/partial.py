@@ -1,0 +1,115 @@
+"""Checkpoints of replies while they stream, so that `kill -9` loses at most the last second.
+
+A checkpoint is a small file of its own, replaced as a whole about once a second. Its lock file is held for as long
+as the turn runs: a checkpoint whose lock is free belongs to a process that died, and is brought back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from convend_tui import paths as p
+from convend_tui.errors import StoreError
+from convend_tui.store.library import Library
+from convend_tui.store.log import failed
+from convend_tui.thread import records as r
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    thread: str
+    message: r.Message
+
+
+class Checkpoint:
+    """The checkpoint of one streaming reply.
+
+    Raises:
+        StoreError: the disk refused.
+    """
+
+    def __init__(self, folder: Path, thread_id: str, message_id: str) -> None:
+        import filelock  # not needed for the first paint
+
+        p.ensure(folder)
+        self._file = folder / f"{message_id}.json"
+        self._thread = thread_id
+        self._lock = filelock.FileLock(folder / f"{message_id}.lock", mode=0o600)
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            raise failed("locked", Path(self._lock.lock_file), error) from error
+
+    def write(self, message: r.Message) -> None:
+        """Replace the checkpoint. Not synced: it guards against the death of the process, not of the machine.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        temporary = self._file.with_suffix(".tmp")
+        try:
+            fd = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(msgspec.json.encode(_Saved(self._thread, message)))
+            temporary.replace(self._file)
+        except OSError as error:
+            raise failed("written", self._file, error) from error
+
+    def close(self, *, keep: bool = False) -> None:
+        """End the checkpoint; with `keep` it stays for the next start (the thread file could not be written)."""
+        if not keep:
+            _remove(self._file)
+        self._lock.release()
+        if not keep:
+            _remove(Path(self._lock.lock_file))
+
+
+def recover(library: Library) -> Iterator[str]:
+    """Bring back what dead processes left: each as a `partial` message of its thread. Yields a sentence for each.
+
+    A checkpoint that cannot be read or placed is left where it is.
+    """
+    folder = library.paths.partial
+    if not folder.is_dir():
+        return
+    import filelock
+
+    for file in sorted(folder.glob("*.json")):
+        lock = filelock.FileLock(file.with_suffix(".lock"), mode=0o600)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            continue  # its process lives
+        except OSError:
+            continue  # a folder that cannot be written: nothing can be brought back now
+        try:
+            yield from _bring_back(library, file)
+        finally:
+            lock.release()
+            if not file.exists():
+                _remove(Path(lock.lock_file))
+
+
+def _bring_back(library: Library, file: Path) -> Iterator[str]:
+    try:
+        saved = msgspec.json.decode(file.read_bytes(), type=_Saved)
+        handle = library.open(saved.thread)
+        if saved.message.id not in handle.thread.messages:
+            handle.append_now([msgspec.structs.replace(saved.message, at=handle.now())])
+            yield f"A reply that was cut off has been brought back in “{handle.thread.title}”."
+        file.unlink()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        yield f"{file} could not be read and was left as it is: {error}"
+    except StoreError as error:
+        yield f"A reply that was cut off could not be brought back: {error} It is kept in {file}."
+    except OSError as error:
+        yield f"{file} could not be removed: {error.strerror}"
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
