@@ -1,0 +1,118 @@
+"""The words of the command line. What a command does is imported only when it is run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from convend_tui import __version__
+
+_MESSAGE = "an id, a unique beginning of one, or @last"
+_Run = Callable[[argparse.Namespace], int]
+
+
+def _late(module: str, function: str) -> _Run:
+    """A command's function, imported when it is called: `list` must not load what `ask` needs."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        return int(getattr(import_module(f"convend_tui.cli.{module}"), function)(arguments))
+
+    return run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the namespace it makes has `run`, a function of the namespace."""
+    parser = argparse.ArgumentParser(
+        prog="convend",
+        description="A terminal chat client in which the model can end a conversation, and the person branches. "
+        "Without a command it opens the screen.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"convend {__version__}")
+    parser.set_defaults(run=_late("screen", "run"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(name: str, run: _Run, text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]) -> None:
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(run=run)
+        for names, options in arguments:
+            sub.add_argument(*names, **options)
+
+    _turns(command)
+    _look(command)
+    _setup(command, commands)
+    return parser
+
+
+def _arg(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    return names, options
+
+
+_JSON = _arg("--json", action="store_true", help="one JSON object a line, as it happens")
+_MODEL = _arg("-m", "--model", help="server/model, a server, or a model of the first server")
+_FILES = _arg("-a", "--attach", metavar="FILE", action="append", default=[], help="a text file, an image or a PDF")
+_THREAD = _arg("thread", metavar="THREAD", help=_MESSAGE)
+_AT = _arg("--at", metavar="MESSAGE", help=_MESSAGE)
+
+
+def _turns(command: Callable[..., None]) -> None:
+    text = _arg("text", metavar="TEXT", nargs="?", help="the message; standard input where it is left out")
+    command(
+        "ask",
+        _late("turns", "ask"),
+        "One turn: send a message, and print the answer as it comes.",
+        text,
+        _arg("-t", "--thread", help=f"the thread: {_MESSAGE}; a new one where it is left out"),
+        _arg("--at", metavar="MESSAGE", help="the message to go on below; else where the thread was left"),
+        _MODEL,
+        _arg("-s", "--system", help="system prompt of a new thread"),
+        _FILES,
+        _JSON,
+    )
+    command(
+        "edit",
+        _late("turns", "edit"),
+        "One turn, with other words in place of a typed message: a new branch.",
+        _THREAD,
+        _arg("message", metavar="MESSAGE", help=_MESSAGE + " (the newest typed message)"),
+        text,
+        _MODEL,
+        _FILES,
+        _JSON,
+    )
+    command(
+        "retry",
+        _late("turns", "retry"),
+        "One more answer to the same question.",
+        _THREAD,
+        _arg("message", metavar="MESSAGE", help=_MESSAGE + " (the newest reply)"),
+        _MODEL,
+        _JSON,
+    )
+
+
+def _look(command: Callable[..., None]) -> None:
+    command("list", _late("look", "list_threads"), "All threads, the one used last first.", _JSON)
+    command("show", _late("look", "show"), "The messages of one path.", _THREAD, _AT, _JSON)
+    command("tree", _late("look", "tree"), "All messages of a thread, with their branches.", _THREAD, _JSON)
+
+
+def _setup(command: Callable[..., None], commands: Any) -> None:
+    what = argparse.ArgumentParser(add_help=False)
+    group = what.add_mutually_exclusive_group()
+    group.add_argument("--path", action="store_true", help="print where config.toml is")
+    group.add_argument("--show", action="store_true", help="print the settings in force, without keys")
+    group.add_argument("--init", action="store_true", help="write an example config.toml, unless there is one")
+    config = commands.add_parser("config", help="Settings.", description="Settings.", parents=[what])
+    config.set_defaults(run=_late("setup", "config"))
+    command("models", _late("setup", "models"), "The models of all servers, by their own lists.", _JSON)
+    local = commands.add_parser("local", help="The built-in model.", description="The built-in model.")
+    actions = local.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, text in (
+        ("install", "Fetch its weights (98 MB), checked by their hash."),
+        ("status", "Say what is there."),
+        ("remove", "Remove its weights."),
+    ):
+        actions.add_parser(name, help=text, description=text).set_defaults(run=_late("setup", f"local_{name}"))

@@ -1,0 +1,155 @@
+"""A reply while it streams: kept as it grows, written once it is whole, and never lost in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from convend_tui.errors import ModelError, StoreError
+from convend_tui.model.events import TextDelta, ThinkingDelta
+from convend_tui.model.reply import ReplyBuilder
+from convend_tui.store.handle import ThreadHandle
+from convend_tui.store.ids import new_id
+from convend_tui.store.partial import Checkpoint
+from convend_tui.thread import records as r
+
+CHECKPOINT_S = 1.0
+"""Seconds between checkpoints: what `kill -9` may lose."""
+
+
+class PendingReply:
+    """A context manager: left without `save`, by an error, a stop or the end of the program, it writes what has
+    arrived as a `partial` message, without waiting for the event loop."""
+
+    def __init__(self, handle: ThreadHandle, folder: Path, parent: str) -> None:
+        self.id = new_id()
+        self.parent = parent
+        self.request_id: str | None = None
+        self._handle = handle
+        self._folder = folder
+        self._builder = ReplyBuilder()
+        self._settings_at = handle.thread.settings_at
+        self._model = handle.thread.settings.model
+        self._started = time.monotonic()
+        self._checkpoint: Checkpoint | None = None
+        self._next_checkpoint = 0.0
+        self._kept = False
+
+    def __enter__(self) -> PendingReply:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.keep_partial()
+
+    @property
+    def arrived(self) -> bool:
+        """Whether anything worth keeping has arrived."""
+        return self._builder.arrived
+
+    def begin(self) -> None:
+        """The request is about to leave (again): the clock starts."""
+        self._builder = ReplyBuilder()
+        self._started = time.monotonic()
+
+    def feed(self, event: dict[str, Any]) -> TextDelta | ThinkingDelta | None:
+        """Take one event of the stream in; returns what a person can see of it."""
+        seen = self._builder.feed(event, self._ms())
+        now = time.monotonic()
+        if self._builder.arrived and now >= self._next_checkpoint:
+            # The first is written at once, the others about a second apart.
+            self._next_checkpoint = now + CHECKPOINT_S
+            self._save_checkpoint()
+        return seen
+
+    def require_complete(self) -> None:
+        """The server closed the stream.
+
+        Raises:
+            ModelError: before the message was complete, or without having sent a message at all.
+        """
+        if self._builder.complete:
+            return
+        if self._builder.events == 0:
+            raise ModelError(
+                "The server answered, but not with a stream of the Messages API. Check base_url in config.toml.",
+                kind="bad_answer",
+            )
+        raise ModelError("The answer broke off before its end.", kind="broken_off", retryable=True)
+
+    def message(self) -> r.Message:
+        """The complete reply. Of a refused one nothing is kept as an answer."""
+        return self._message("reply")
+
+    async def save(self, records: Sequence[r.Record]) -> None:
+        """Write the reply and what follows from it, in one write.
+
+        Raises:
+            StoreError: the disk refused; the checkpoint stays, for the next start.
+        """
+        self._kept = True  # from here on the write finishes by itself, even when this task is cancelled
+        try:
+            await self._handle.append(records)
+        except StoreError:
+            self._save_checkpoint()
+            self._close_checkpoint(keep=True)
+            raise
+        self._close_checkpoint()
+
+    def keep_partial(self) -> str | None:
+        """Write what has arrived as a `partial` message, unless the reply was kept already or there is nothing.
+        Returns its id, or None. A disk that refuses leaves the checkpoint for the next start."""
+        if self._kept:
+            return None
+        self._kept = True
+        if not self._builder.arrived:
+            self._close_checkpoint()
+            return None
+        message = self._message("partial")
+        try:
+            self._handle.append_now([message])
+        except StoreError:
+            self._save_checkpoint()
+            self._close_checkpoint(keep=True)
+            return None
+        self._close_checkpoint()
+        return message.id
+
+    def _message(self, kind: str) -> r.Message:
+        builder = self._builder
+        return r.Message(
+            at=self._handle.now(),
+            id=self.id,
+            parent=self.parent,
+            role="assistant",
+            content=[] if builder.stop_reason == "refusal" else builder.content(),
+            kind=kind,
+            model=builder.model or self._model,
+            stop_reason=builder.stop_reason,
+            stop_details=builder.stop_details,
+            usage=builder.usage or None,
+            request_id=self.request_id,
+            timing=builder.timing(self._ms()),
+            made_under=self._settings_at,
+        )
+
+    def _save_checkpoint(self) -> None:
+        try:
+            if self._checkpoint is None:
+                self._checkpoint = Checkpoint(self._folder, self._handle.thread.id, self.id)
+            self._checkpoint.write(self._message("partial"))
+        except StoreError:
+            # A checkpoint is a second net; the answer itself goes on, and its own write will say what is wrong.
+            return
+
+    def _close_checkpoint(self, *, keep: bool = False) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.close(keep=keep)
+            self._checkpoint = None
+
+    def _ms(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)

@@ -1,0 +1,300 @@
+"""The turn: the only code that sends, and the only writer of turns.
+
+A turn can be read here from the typed words to the disk: `send`, `edit` and `retry` are async generators that put
+the question on the disk, ask the model, emit what arrives, write the reply, and judge a call of end_conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from convend_tui.ending import policy
+from convend_tui.errors import ModelError, RuleError, StoreError
+from convend_tui.model import events as e
+from convend_tui.model import request
+from convend_tui.model.client import BOUND, Client
+from convend_tui.model.connect import Models
+from convend_tui.paths import Paths
+from convend_tui.pending import PendingReply
+from convend_tui.store import blobs
+from convend_tui.store.handle import ThreadHandle
+from convend_tui.store.ids import new_id
+from convend_tui.thread import lock
+from convend_tui.thread import records as r
+
+MAX_DECLINED = 2
+"""Declined calls in one turn, after which the model is not offered another."""
+MAX_ROUNDS = 10
+"""Requests in one turn, whatever the model does."""
+LONGEST_WAIT = 60.0
+"""Seconds; a server that wants a longer wait gets the turn back to the person instead."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one turn has come to so far."""
+
+    question: str
+    parent: str
+    """The message that the next reply goes below."""
+    declined: int = 0
+    usage: Counter[str] = field(default_factory=Counter)
+    partial: str | None = None
+    send_thinking: bool = True
+
+
+class Session:
+    """Turns in one thread.
+
+    All generators may raise, before anything is sent or written: Locked and RuleError from the rules of the thread,
+    StoreError from the disk. Once the question is on the disk a failure of the model ends them with `TurnFailed`.
+    Cancelled at any point, they keep what arrived as a `partial` reply.
+    """
+
+    def __init__(self, handle: ThreadHandle, models: Models, paths: Paths) -> None:
+        self.handle = handle
+        self._models = models
+        self._paths = paths
+
+    async def send(
+        self, content: list[r.Block], parent: str | None, settings: r.Settings | None = None
+    ) -> AsyncGenerator[e.Event, None]:
+        """Put a message below `parent` (None: as a root) and have it answered.
+
+        Sent again after a failure, the same words below the question that nobody answered are that question.
+
+        Args:
+            content: as `content_of` makes it.
+            settings: from here on; None: unchanged.
+        """
+        lock.require(lock.may_send(self.handle.thread, parent))
+        question = self._unanswered(parent, content)
+        if question is None:
+            question = await self._write_question(content, parent, settings)
+        else:
+            await self._require_retry(question)
+        async with aclosing(self._answer(question, settings)) as events:
+            async for event in events:
+                yield event
+
+    async def edit(
+        self, message_id: str, content: list[r.Block], settings: r.Settings | None = None
+    ) -> AsyncGenerator[e.Event, None]:
+        """Put a sibling of a typed message beside it, a new branch, and have it answered."""
+        thread = self.handle.thread
+        lock.require(lock.may_edit(thread, message_id))
+        if lock.unchanged(thread.messages[message_id], content):
+            raise RuleError("Nothing was changed. Change the message, or ask for another answer instead.")
+        siblings = thread.siblings(message_id)
+        question = next((found for i in siblings if (found := self._unanswered(i, content))), None)
+        if question is None:
+            question = await self._write_question(content, thread.parent(message_id), settings)
+        else:
+            await self._require_retry(question)
+        async with aclosing(self._answer(question, settings)) as events:
+            async for event in events:
+                yield event
+
+    async def retry(self, message_id: str, settings: r.Settings | None = None) -> AsyncGenerator[e.Event, None]:
+        """One more answer to the question that this message answers (or is)."""
+        await self._require_retry(message_id)
+        question = self.handle.thread.question_of(message_id)
+        assert question is not None  # may_retry refuses otherwise
+        async with aclosing(self._answer(question.id, settings)) as events:
+            async for event in events:
+                yield event
+
+    # -- the question -----------------------------------------------------------------------------------
+
+    def _unanswered(self, parent: str | None, content: list[r.Block]) -> str | None:
+        """The question at the end of the branch, if it has these very words and no answer."""
+        if parent is None:
+            return None
+        message = self.handle.thread.messages[parent]
+        if r.is_question(message) and message.content == content and not self.handle.thread.children(parent):
+            return parent
+        return None
+
+    async def _require_retry(self, message_id: str) -> None:
+        """The rule of a retry, asked again under the file's lock as for a question that is written."""
+        lock.require(lock.may_retry(self.handle.thread, message_id))
+        await self.handle.append([], lambda thread: lock.require(lock.may_retry(thread, message_id)))
+
+    async def _write_question(self, content: list[r.Block], parent: str | None, settings: r.Settings | None) -> str:
+        if not content:
+            raise RuleError("There is nothing to send: the message is empty.")
+        request.require_sendable(content, self._models.abilities(settings or self.handle.thread.settings))
+        changed = settings is not None and self.handle.on_disk and settings != self.handle.thread.settings
+        times = self.handle.times(2)
+        records: list[r.Record] = []
+        if changed and settings is not None:
+            records.append(r.as_change(settings, times[0]))
+        question = r.Message(at=times[1], id=new_id(), parent=parent, role="user", content=content, kind="typed")
+        records.append(question)
+        # Asked again under the file's lock: an ending that another process wrote a moment ago counts.
+        await self.handle.append(records, lambda thread: lock.require(lock.may_send(thread, parent)))
+        return question.id
+
+    # -- the answer -------------------------------------------------------------------------------------
+
+    async def _answer(self, question: str, settings: r.Settings | None) -> AsyncGenerator[e.Event, None]:
+        if settings is not None and settings != self.handle.thread.settings:
+            await self.handle.append([r.as_change(settings, self.handle.now())])
+        yield e.TurnStarted(self.handle.thread.id, question)
+        turn = _Turn(question=question, parent=question)
+        try:
+            if why := self._models.starts_slowly(self.handle.thread.settings):
+                yield e.Waiting(why)
+            client = await self._models.client(self.handle.thread.settings)
+            for _ in range(MAX_ROUNDS):
+                over = False
+                async with aclosing(self._round(turn, client)) as events:
+                    async for event in events:
+                        over = over or isinstance(event, e.TurnEnded)
+                        yield event
+                if over:
+                    return
+            raise ModelError("The model went on calling tools without an answer.", kind="too_many_rounds")
+        except ModelError as error:
+            yield e.TurnFailed(error, question, turn.partial)
+
+    async def _round(self, turn: _Turn, client: Client) -> AsyncGenerator[e.Event, None]:
+        """One request and its reply. Emits TurnEnded unless the turn goes on."""
+        reply = PendingReply(self.handle, self._paths.partial, turn.parent)
+        with reply:
+            try:
+                async with aclosing(self._stream(turn, client, reply)) as stream:
+                    async for event in stream:
+                        yield event
+            except ModelError:
+                turn.partial = reply.keep_partial()
+                raise
+            message = reply.message()
+            judgement = self._judge(message)
+            records = self._consequences(message, judgement, turn)
+            await reply.save([message, *records])
+        yield e.ReplySaved(message.id, message.stop_reason)
+        turn.usage.update({k: v for k, v in (message.usage or {}).items() if type(v) is int})
+        if judgement is not None:
+            yield e.VerdictGiven(judgement.outcome, judgement.reasons, judgement.private)
+        guard = next((record for record in records if isinstance(record, r.Message)), None)
+        if guard is not None:
+            turn.parent = guard.id
+        elif message.stop_reason == "pause_turn":
+            turn.parent = message.id
+        else:
+            locked = judgement is not None and judgement.outcome == "ended"
+            yield e.TurnEnded(message.id, message.stop_reason, locked, dict(turn.usage), message.stop_details)
+
+    async def _stream(self, turn: _Turn, client: Client, reply: PendingReply) -> AsyncGenerator[e.Event, None]:
+        """Ask, and feed the reply with what arrives. Tries again, visibly, as long as nothing has arrived."""
+        retries = self._models.config.network.retries
+        attempt = 0
+        while True:
+            try:
+                body = self._body(turn)
+                reply.begin()
+                stream = await client.stream(body)
+                reply.request_id = stream.request_id
+                yield e.ReplyStarted(reply.id, reply.parent, self.handle.thread.settings.model)
+                async for wire in stream:
+                    event = reply.feed(wire)
+                    if event is not None:
+                        yield event
+                reply.require_complete()
+                return
+            except ModelError as error:
+                if reply.arrived:
+                    raise
+                if error.kind == BOUND and turn.send_thinking:
+                    turn.send_thinking = False
+                    continue
+                wait = error.retry_after if error.retry_after is not None else min(8.0, 0.5 * 2**attempt)
+                if not error.retryable or attempt >= retries or wait > LONGEST_WAIT:
+                    raise
+                attempt += 1
+                yield e.Waiting(f"{error} Trying again ({attempt} of {retries})…")
+                await asyncio.sleep(wait)
+
+    def _body(self, turn: _Turn) -> dict[str, Any]:
+        thread = self.handle.thread
+        try:
+            return request.build(
+                thread,
+                turn.parent,
+                load_blob=lambda sha: blobs.load(self._paths, sha),
+                abilities=self._models.abilities(thread.settings),
+                allow_calls=turn.declined < MAX_DECLINED,
+                send_thinking=turn.send_thinking,
+            )
+        except (RuleError, StoreError) as error:
+            # The question is on the disk by now: this is a turn that failed.
+            raise ModelError(str(error), kind="cannot_be_sent") from error
+
+    # -- the ending -------------------------------------------------------------------------------------
+
+    def _judge(self, message: r.Message) -> policy.Judgement | None:
+        """What the client decides about a call in this reply; None: there is none that counts."""
+        thread = self.handle.thread
+        if not thread.settings.ending:
+            return None
+        path = [*thread.path(message.parent), message]
+        return policy.judge(path, min_redirections=self._models.config.ending.min_redirections)
+
+    def _consequences(self, message: r.Message, judgement: policy.Judgement | None, turn: _Turn) -> list[r.Record]:
+        """The records that go into the same write as the reply: the verdict, and the lock or the guard message."""
+        times = self.handle.times(3)[1:]
+        records: list[r.Record] = []
+        if judgement is not None:
+            evidence = list(judgement.evidence)
+            records.append(
+                r.Verdict(
+                    at=times[0],
+                    message=message.id,
+                    outcome=judgement.outcome,
+                    reasons=list(judgement.reasons),
+                    evidence=evidence,
+                    private=judgement.private,
+                )
+            )
+            if judgement.outcome == "ended" and judgement.call is not None:
+                call = judgement.call
+                records.append(
+                    r.Ended(
+                        at=times[1],
+                        message=message.id,
+                        cause=call.cause,
+                        explanation=call.explanation,
+                        evidence=evidence,
+                    )
+                )
+                return records
+        offered = self.handle.thread.settings.ending and turn.declined < MAX_DECLINED
+        may_answer = offered and message.stop_reason == "tool_use"
+        if may_answer and (results := policy.guard_content(message, judgement)):
+            turn.declined += judgement is None or judgement.outcome != "confirm"
+            records.append(
+                r.Message(at=times[1], id=new_id(), parent=message.id, role="user", content=results, kind="guard")
+            )
+        return records
+
+
+def content_of(text: str, attachments: Sequence[r.Block] = ()) -> list[r.Block]:
+    """The content of a typed message: attachments first, then the words. Empty where there is neither.
+
+    What cannot be written as UTF-8 (half a surrogate pair) is replaced.
+    """
+    text = text.encode("utf-8", "replace").decode()
+    words: list[r.Block] = [{"type": "text", "text": text}] if text.strip() else []
+    return [*attachments, *words]
+
+
+def edited(message: r.Message, text: str, attachments: Sequence[r.Block] = ()) -> list[r.Block]:
+    """The content of an edit: the old message's attachments and new ones, with other words."""
+    kept = [block for block in message.content if block.get("type") != "text"]
+    return content_of(text, [*kept, *attachments])
