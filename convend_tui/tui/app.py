@@ -1,0 +1,127 @@
+"""The app: what lives as long as the program does. The screen is in screen.py."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+from time import monotonic
+from typing import ClassVar
+
+from textual.app import App, InvalidThemeError
+from textual.screen import Screen
+
+from convend_tui import config, paths, plain
+from convend_tui.errors import StoreError
+from convend_tui.model.connect import Models
+from convend_tui.store.library import Library
+from convend_tui.store.partial import recover
+from convend_tui.tui.commands import Keys
+from convend_tui.tui.palette_provider import TableCommands
+from convend_tui.tui.pasting import take_pastes_whole
+from convend_tui.tui.screen import ChatScreen
+
+DEFAULT_THEME = "textual-dark"
+SAME_S = 5.0
+"""Seconds in which a notice is not repeated."""
+
+
+class ConvendApp(App[None]):
+    """Holds the settings, the library and the models, and shows the one screen."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "convend"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar = {TableCommands}
+
+    def __init__(self, where: paths.Paths, settings: config.Config) -> None:
+        super().__init__()
+        self.paths = where
+        self.config = settings
+        self.choices = config.load_choices(where)
+        self.library = Library(where)
+        self.models = Models(settings, where)
+        self.keys = Keys(settings.keys)
+        self._told: dict[str, float] = {}
+
+    def get_default_screen(self) -> Screen[None]:
+        """The only screen there is; dialogs come over it."""
+        return ChatScreen(self.keys)
+
+    def on_mount(self) -> None:
+        """What takes long follows after the first paint."""
+        self.theme_from_choices()
+        self.set_keymap(self.keys.keymap)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.choose(theme=theme.name))
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        if not gc.isenabled():  # see cli/screen.py
+            gc.freeze()  # what is here now stays: no later collection need look through it
+            gc.enable()
+        self.run_worker(self._later(), group="start")
+
+    async def _later(self) -> None:
+        # The model SDK takes seconds to import: after the first paint, so that the first send need not wait.
+        await asyncio.sleep(0.3)
+        if self.models.missing() is None:
+            from convend_tui import session  # noqa: F401 - with all that sending needs
+            from convend_tui.model import client
+
+            await asyncio.to_thread(client.warm)
+
+    async def action_quit(self) -> None:
+        """Leave, wherever one is. What was typed is kept; so is a reply that is coming in."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ChatScreen):
+                screen.keep_draft()
+        self.exit()
+
+    def theme_from_choices(self) -> None:
+        """The person's theme: the one chosen last, else config.toml's, else the dark one."""
+        wanted = self.choices.theme or self.config.ui.theme or DEFAULT_THEME
+        try:
+            self.theme = wanted
+        except InvalidThemeError:
+            self.theme = DEFAULT_THEME
+            self.tell(f"There is no theme “{wanted}”; see the command Theme.", severity="warning")
+
+    def choose(self, **changes: object) -> None:
+        """Keep a choice of the person's for the next start."""
+        choices = dataclasses.replace(self.choices, **changes)  # type: ignore[arg-type]
+        if choices == self.choices:
+            return
+        self.choices = choices
+        try:
+            config.save_choices(self.paths, choices)
+        except StoreError as error:
+            self.tell(str(error), severity="warning")
+
+    def tell(self, sentence: str, *, severity: str = "information", seconds: float | None = None) -> None:
+        """A passing notice. The sentence may hold anybody's text: it is shown as data. What was said a moment ago is
+        not said again: a full disk would otherwise fill the screen too."""
+        if monotonic() - self._told.get(sentence, -SAME_S) < SAME_S:
+            return
+        self._told[sentence] = monotonic()
+        self.notify(plain.visible(sentence), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]
+
+    def recovered(self) -> list[str]:
+        """Bring back what a crash left behind; blocks on the disk."""
+        return list(recover(self.library))
+
+
+def run_app() -> int:
+    """Open the TUI and stay in it until the person leaves.
+
+    Raises:
+        ConfigError: config.toml is not valid; nothing was opened.
+    """
+    where = paths.find()
+    settings = config.load(where)
+    take_pastes_whole()
+    app = ConvendApp(where, settings)
+    try:
+        app.run(mouse=settings.ui.mouse)
+    finally:
+        app.models.stop_local()
+    return app.return_code or 0

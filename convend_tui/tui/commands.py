@@ -1,0 +1,168 @@
+"""Everything a person can do, declared once: this table feeds the key bindings, the palette, the key hints, the help
+screen and the README's list of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
+Where = Literal["anywhere", "transcript", "composer"]
+
+SECTIONS: Mapping[Where, str] = {
+    "anywhere": "Anywhere",
+    "transcript": "In the conversation (Esc goes there)",
+    "composer": "While writing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do. `id` is public: `[keys]` in config.toml refers to it."""
+
+    id: str
+    keys: tuple[str, ...]
+    """By Textual's names."""
+    where: Where
+    label: str
+    """For the key hints: one or two words."""
+    help: str
+    """One sentence."""
+    bound: bool = True
+    """False: the widget itself acts on the key; listed for help."""
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether `[keys]` can give it other keys."""
+        return self.bound and bool(self.keys)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("new", ("ctrl+n",), "anywhere", "New chat", "Start a new chat. Drafts stay where they are."),
+    Command("threads", ("ctrl+t",), "anywhere", "Chats", "Go to the list of chats; from there, hide it."),
+    Command("model", ("ctrl+o",), "anywhere", "Model", "Choose the model, from the servers' own lists."),
+    Command("rename", ("f2",), "anywhere", "Rename", "Give this chat a name of your own."),
+    Command("attach", ("f4",), "anywhere", "Attach", "Attach a text file, an image or a PDF to your message."),
+    Command("palette", ("ctrl+p",), "anywhere", "Commands", "Find a command by its name.", bound=False),
+    Command("help", ("f1",), "anywhere", "Help", "List every key."),
+    Command("theme", (), "anywhere", "Theme", "Choose the colours."),
+    Command("quit", ("ctrl+q",), "anywhere", "Quit", "Leave convend. A reply that is coming in is kept."),
+    Command(
+        "back",
+        ("escape",),
+        "anywhere",
+        "Back",
+        "Stop the reply; else leave an edit or a panel; else switch between writing and the conversation.",
+    ),
+    Command("previous", ("up", "k"), "transcript", "Previous", "Go to the message above."),
+    Command("next", ("down", "j"), "transcript", "Next", "Go to the message below."),
+    Command(
+        "edit",
+        ("e",),
+        "transcript",
+        "Edit",
+        "Edit your message; it is sent as a new branch. On an ending: the last message before the warning.",
+    ),
+    Command("retry", ("r",), "transcript", "Retry", "Ask for another answer to the same question."),
+    Command(
+        "older",
+        ("left_square_bracket", "left"),
+        "transcript",
+        "Branch ‹",
+        "Show the branch before this one, where you last were on it.",
+    ),
+    Command("newer", ("right_square_bracket", "right"), "transcript", "Branch ›", "Show the branch after this one."),
+    Command("copy", ("y",), "transcript", "Copy", "Copy the message as it was written (its Markdown source)."),
+    Command("fold", ("o",), "transcript", "Thinking", "Unfold or fold the model's thinking."),
+    Command("new_here", ("n",), "transcript", "New chat", "Start a new chat."),
+    Command("write", ("enter", "i"), "transcript", "Write", "Go to the message you are writing."),
+    Command("top", ("home", "g"), "transcript", "Top", "Go to the first message."),
+    Command("bottom", ("end", "G"), "transcript", "End", "Go to the last message, and follow the reply."),
+    Command("keys", ("question_mark",), "transcript", "Help", "List every key."),
+    Command("send", ("enter",), "composer", "Send", "Send the message.", bound=False),
+    Command("newline", ("ctrl+j",), "composer", "New line", "Begin a new line.", bound=False),
+)
+
+BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
+
+_NO_KEY = "no_key"
+"""Textual takes an empty string for `as before`; no key has this name."""
+_NAMES = {
+    "escape": "Esc",
+    "enter": "Enter",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "home": "Home",
+    "end": "End",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as people write it: `Ctrl+N`, `Esc`, `[`."""
+    if key in _NAMES:
+        return _NAMES[key]
+    *modifiers, last = key.split("+")
+    if modifiers or (last.startswith("f") and last[1:].isdigit()):
+        return "+".join(part.capitalize() for part in (*modifiers, _NAMES.get(last, last)))
+    return last
+
+
+class Keys:
+    """The keys in force: the table's own, with the person's `[keys]` laid over them."""
+
+    def __init__(self, own: Mapping[str, tuple[str, ...]]) -> None:
+        self.unknown = sorted(set(own) - set(BY_ID))
+        """Names in `[keys]` that are no commands."""
+        self.fixed = sorted(name for name in own if name in BY_ID and not BY_ID[name].rebinds)
+        """Names in `[keys]` of commands whose keys cannot be others."""
+        self._own = {name: keys for name, keys in own.items() if name in BY_ID and BY_ID[name].rebinds}
+
+    def of(self, command: Command) -> tuple[str, ...]:
+        """The keys of a command."""
+        return self._own.get(command.id, command.keys)
+
+    @property
+    def keymap(self) -> dict[str, str]:
+        """The person's own keys, as Textual's `App.set_keymap` wants them."""
+        return {name: ",".join(keys) or _NO_KEY for name, keys in self._own.items()}
+
+    def shown(self, command: Command, most: int = 4) -> str:
+        """The keys of a command for people: `↑ k`."""
+        return " ".join(key_name(key) for key in self.of(command)[:most])
+
+
+def bindings(where: Where) -> list[BindingType]:
+    """Textual bindings for the commands of a place; each calls the screen's `do(id)`."""
+    return [
+        Binding(
+            ",".join(command.keys),
+            f"screen.do('{command.id}')",
+            command.label,
+            show=False,
+            id=command.id,
+            priority=where == "anywhere" and command.id != "back",
+        )
+        for command in COMMANDS
+        if command.where == where and command.bound and command.keys
+    ]
+
+
+def markdown_list(commands: Iterable[Command] = COMMANDS) -> str:
+    """The README's list of keys: a Markdown table a section."""
+    keys = Keys({})
+    lines: list[str] = []
+    for where, title in SECTIONS.items():
+        lines += [f"**{title}**", "", "| key | does |", "| --- | --- |"]
+        for command in commands:
+            if command.where == where:
+                names = " ".join(f"`{key_name(key)}`" for key in keys.of(command)) or "(palette)"
+                lines.append(f"| {names} | {command.help} |")
+        lines.append("")
+    return "\n".join(lines)

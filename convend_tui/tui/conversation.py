@@ -1,0 +1,260 @@
+"""One chat on the screen: which path is shown, what is coming in, what failed, what is being edited.
+
+It turns the thread and the events of a turn into the transcript's items. It draws nothing and sends nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from convend_tui.model import events as e
+from convend_tui.store.handle import ThreadHandle
+from convend_tui.thread import lock
+from convend_tui.thread import records as r
+from convend_tui.thread.tree import Thread
+from convend_tui.tui.composer import ComposerState
+from convend_tui.tui.items import ALONE, ErrorItem, MessageItem, NoticeItem, Place, WelcomeItem, markdown_body
+
+if TYPE_CHECKING:
+    from convend_tui.session import Session
+
+Item = MessageItem | NoticeItem | ErrorItem | WelcomeItem
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn that runs."""
+
+    question: str | None = None
+    """None until it is on the disk."""
+    started: float = field(default_factory=time.monotonic)
+    reply: MessageItem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """The composer holds an old message."""
+
+    message: str
+    draft: ComposerState
+    """What was in the composer before, given back afterwards."""
+    again: bool = False
+    """The message got no answer: sent unchanged, it is asked again."""
+    text: ComposerState = field(default_factory=ComposerState)
+    """What the edit has come to, while another chat is shown."""
+
+
+class Conversation:
+    """The state of one chat. `handle` is None for a new one until its first message is sent."""
+
+    def __init__(self, handle: ThreadHandle | None, *, show_thinking: bool = False) -> None:
+        self.handle = handle
+        self.leaf: str | None = handle.thread.leaf if handle else None
+        """The end of the path shown. Other processes move the thread's own; this one stays where the person is."""
+        self.turn: Turn | None = None
+        self.failure: ErrorItem | None = None
+        self.editing: Editing | None = None
+        self.wanted: str | None = None
+        """The model chosen for the next message, as `server/model`."""
+        self.usage: dict[str, int] = {}
+        self._show_thinking = show_thinking
+        self._items: dict[str, MessageItem] = {}
+
+    @property
+    def thread(self) -> Thread | None:
+        """The thread, once there is one."""
+        return self.handle.thread if self.handle else None
+
+    @property
+    def title(self) -> str:
+        """The thread's name."""
+        return self.thread.title if self.thread and self.thread.messages else "New chat"
+
+    @property
+    def ended(self) -> r.Ended | None:
+        """The ending that locks the path shown."""
+        return lock.ending_at(self.thread, self.leaf) if self.thread else None
+
+    # -- the transcript -----------------------------------------------------------------------------
+
+    def items(self, welcome: WelcomeItem) -> list[Item]:
+        """What the transcript shows now. Items of messages are kept, and with them what was rendered."""
+        found: list[Item] = []
+        if self.thread is not None:
+            found += self._messages(self.thread)
+        if self.failure is not None:
+            found.append(self.failure)
+        if self.thread is not None and (ended := self.ended) is not None:
+            model = self.thread.messages[ended.message].model if ended.message in self.thread.messages else None
+            found.append(NoticeItem(ended, model or ""))
+        return found or [welcome]
+
+    def _messages(self, thread: Thread) -> list[MessageItem]:
+        """The messages of the path shown, and the reply that is coming in."""
+        found: list[MessageItem] = []
+        hidden: MessageItem | None = None
+        path = thread.path(self.leaf)
+        above = [None, *path]
+        all_items = [self._item(thread, m, up) for m, up in zip(path, above, strict=False) if m.kind != "guard"]
+        if self.turn is not None and self.turn.reply is not None and self.turn.reply.message is None:
+            all_items.append(self.turn.reply)
+        for item in all_items:
+            if item.is_private and not item.body.source.strip() and not item.thinking:
+                # Nothing of a decline that protects someone may be seen, not even an empty answer.
+                hidden = hidden or item
+                continue
+            if hidden is not None and item.goes_on:
+                item.goes_on, item.place = hidden.goes_on, hidden.place
+            hidden = None
+            found.append(item)
+        return found
+
+    def _item(self, thread: Thread, message: r.Message, parent: r.Message | None) -> MessageItem:
+        item = self._items.get(message.id)
+        if item is None:
+            item = self._items[message.id] = MessageItem(message, show_thinking=self._show_thinking)
+        item.place = ALONE
+        # Ten thousand messages come by here at every refresh, and few of them have siblings.
+        if parent is None or thread.child_count(parent.id) > 1:
+            siblings = thread.siblings(message.id)
+            elsewhere = sum(thread.count_below(i) for i in siblings if i != message.id)
+            if len(siblings) > 1:
+                item.place = Place(siblings.index(message.id) + 1, len(siblings), elsewhere, message.id)
+        item.goes_on = parent is not None and parent.kind == "guard" and message.role == "assistant"
+        item.verdict = thread.verdicts.get(message.id)
+        return item
+
+    def item(self, key: str) -> MessageItem | None:
+        """The item of a message that is or was shown."""
+        return self._items.get(key)
+
+    # -- events of a turn -----------------------------------------------------------------------------
+
+    def take(self, event: e.Event) -> str | None:
+        """Take an event in. Returns the key of the item that grew, or None where the items may be others now."""
+        turn = self.turn
+        assert turn is not None
+        match event:
+            case e.TurnStarted(_, question):
+                turn.question = self.leaf = question
+                self.failure = None
+                turn.reply = self._new_reply("…")
+            case e.Waiting(why):
+                turn.reply = turn.reply or self._new_reply(why)
+                turn.reply.status = why
+                return turn.reply.key
+            case e.ReplyStarted(_, _, model):
+                turn.reply = turn.reply or self._new_reply("…")
+                turn.reply.model = model
+            case e.TextDelta(text) if turn.reply is not None:
+                turn.reply.status = ""
+                turn.reply.body.append(text)
+                return turn.reply.key
+            case e.ThinkingDelta(text) if turn.reply is not None:
+                turn.reply.status = ""
+                turn.reply.add_thinking(text)
+                return turn.reply.key
+            case e.ReplySaved(message):
+                self._settle(message)
+            case e.TurnEnded(message, _, _, usage):
+                self.usage = usage
+            case e.TurnFailed(error, question, partial):
+                self.failure = ErrorItem(
+                    str(error), "Your message is kept. r asks again, e brings it back to change it."
+                )
+                self._stopped(question, partial)
+        return None
+
+    def _new_reply(self, status: str) -> MessageItem:
+        item = MessageItem(None, show_thinking=self._show_thinking)
+        item.body = markdown_body()
+        item.status = status
+        if self.thread is not None:
+            item.model = self.thread.settings.model
+            item.goes_on = self.leaf is not None and self.thread.messages[self.leaf].kind == "guard"
+        return item
+
+    def _settle(self, message_id: str) -> None:
+        """The reply is on the disk: its rendered text becomes the message's."""
+        assert self.thread is not None and self.turn is not None
+        message = self.thread.messages[message_id]
+        item = MessageItem(message, show_thinking=self._show_thinking)
+        if self.turn.reply is not None and self.turn.reply.body.source == r.text_of(message):
+            item.body = self.turn.reply.body
+            item.body.finish()
+            item.unfolded = self.turn.reply.unfolded
+        self._items[message_id] = item
+        self.turn.reply = None
+        self.leaf = self.thread.last_leaf(message_id)
+        if self.thread.messages[self.leaf].kind == "guard":
+            self.turn.reply = self._new_reply("…")
+
+    def _stopped(self, question: str, partial: str | None) -> None:
+        assert self.thread is not None
+        self.leaf = partial or self.thread.last_leaf(question)
+
+    def over(self) -> str | None:
+        """The turn is over, however it ended. Returns the question if it is to be asked again: nothing came of it,
+        or it broke off. An answer that the person stopped counts."""
+        turn, self.turn = self.turn, None
+        if turn is None or turn.question is None or self.thread is None:
+            return None
+        if self.leaf is not None and self.failure is None:
+            # Stopped: what had arrived is below by now.
+            self.leaf = self.thread.last_leaf(self.leaf)
+        kinds = {self.thread.messages[i].kind for i in self.thread.children(turn.question)}
+        again = not kinds or (self.failure is not None and kinds == {"partial"})
+        return turn.question if again else None
+
+    # -- where the person goes ------------------------------------------------------------------------
+
+    def flip(self, message_id: str, step: int) -> str | None:
+        """Show the sibling `step` further, where the person last was on it. Returns the sibling, or None."""
+        if self.thread is None or message_id not in self.thread.messages:
+            return None
+        siblings = self.thread.siblings(message_id)
+        index = siblings.index(message_id) + step
+        if not 0 <= index < len(siblings):
+            return None
+        self.leaf = self.thread.last_leaf(siblings[index])
+        self.failure = None
+        self.usage = {}
+        return siblings[index]
+
+    def followed(self) -> None:
+        """Others wrote: go on to the end of the path shown, if it has grown."""
+        if self.thread is None or self.turn is not None:
+            return
+        if self.leaf is None or self.leaf not in self.thread.messages:
+            self.leaf = self.thread.leaf
+        else:
+            self.leaf = self.thread.last_leaf(self.leaf)
+
+    def before_warning(self) -> str | None:
+        """On an ended path, the last typed message before the warning (before the ending, where none was cited)."""
+        if self.thread is None or (ended := self.ended) is None:
+            return None
+        cited = [p.get("message") for p in ended.evidence if p.get("kind") == "warning"]
+        above = next((i for i in cited if i in self.thread.messages), ended.message)
+        question = self.thread.question_of(above) if above in self.thread.messages else None
+        return question.id if question else None
+
+    # -- what to do with what was typed ---------------------------------------------------------------
+
+    def outgoing(
+        self, session: Session, text: str, attachments: list[r.Block], settings: r.Settings | None
+    ) -> AsyncGenerator[e.Event, None]:
+        """The turn for a text: an edit, the same question again, or a message at the end of the path."""
+        from convend_tui.session import content_of, edited
+
+        if self.editing is None:
+            return session.send(content_of(text, attachments), self.leaf, settings)
+        assert self.thread is not None
+        message = self.thread.messages[self.editing.message]
+        content = edited(message, text, attachments)
+        if self.editing.again and lock.unchanged(message, content):
+            return session.retry(message.id, settings)
+        return session.edit(message.id, content, settings)

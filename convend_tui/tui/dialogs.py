@@ -1,0 +1,218 @@
+"""Small modal screens. Esc leaves each of them; all of them work from the keyboard, at 80 by 24."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.screen import ModalScreen, ScreenResultType
+from textual.widget import Widget
+from textual.widgets import Button, Input, ProgressBar, Static
+
+from convend_tui.plain import one_line, visible
+
+LONGEST_PASTE = 10_000
+"""Characters of a paste that a one-line input looks at."""
+
+
+class LineInput(Input):
+    """An input of one line, which takes a paste as one visible line."""
+
+    DEFAULT_CSS = """
+    LineInput { border: none; height: 1; padding: 0 1; background: $background; }
+    LineInput:focus { border: none; }
+    """
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take the beginning of a paste, without what a terminal would obey."""
+        event.stop()
+        event.prevent_default()
+        self.replace(one_line(event.text[:LONGEST_PASTE]), *self.selection)
+
+
+class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
+    """A titled box in the middle of the screen. A subclass fills it, and says what Esc gives."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    Dialog > .dialog--box {
+        width: 68;
+        max-width: 94%;
+        height: auto;
+        max-height: 92%;
+        padding: 0 2;
+        background: $surface;
+        border: round $primary-muted;
+    }
+    Dialog.-wide > .dialog--box { width: 100; }
+    Dialog:ansi > .dialog--box { background: ansi_default; border: round $border; }
+    Dialog .dialog--title { text-style: bold; margin: 0 0 1 0; }
+    Dialog .dialog--body { height: auto; margin: 0 0 1 0; scrollbar-size-vertical: 1; }
+    Dialog .dialog--hint { color: $text-muted; margin: 1 0 0 0; }
+    Dialog .dialog--buttons { height: 1; }
+    Dialog .dialog--buttons Button { margin: 0 2 0 0; min-width: 10; }
+    Dialog:ansi .dialog--hint { color: ansi_default; text-style: dim; }
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.heading = one_line(title)
+
+    def compose(self) -> ComposeResult:
+        """The title above what the subclass puts in."""
+        with Vertical(classes="dialog--box"):
+            yield Static(Content(self.heading), classes="dialog--title")
+            yield from self.compose_body()
+
+    def compose_body(self) -> ComposeResult:
+        """What stands below the title."""
+        raise NotImplementedError
+
+    def action_cancel(self) -> None:
+        """Leave without a result."""
+        self.dismiss(None)
+
+
+def _hint(text: str) -> Static:
+    return Static(Content(text), classes="dialog--hint")
+
+
+class DialogBody(VerticalScroll):
+    """What may be longer than the screen: as high as its content, within `share` of the screen."""
+
+    def __init__(self, *children: Widget, can_focus: bool = False, share: float = 0.5) -> None:
+        super().__init__(*children, classes="dialog--body", can_focus=can_focus)
+        self._share = share
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """A relative `max-height` does not count inside a box of automatic height, hence this."""
+        height = super().get_content_height(container, viewport, width)
+        return max(1, min(height, int(viewport.height * self._share)))
+
+
+class Confirm(Dialog[bool]):
+    """A question with two answers. Esc is no, and the cursor stands on no unless `default_yes`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", show=False),
+        Binding("n", "answer(False)", "No", show=False),
+        Binding("left,up", "app.focus_previous", "Previous", show=False),
+        Binding("right,down", "app.focus_next", "Next", show=False),
+    ]
+    AUTO_FOCUS = "Button.-chosen"
+
+    def __init__(self, title: str, body: str, yes: str = "Yes", no: str = "No", *, default_yes: bool = False) -> None:
+        super().__init__(title)
+        self._body, self._yes, self._no, self._default_yes = visible(body), yes, no, default_yes
+
+    def compose_body(self) -> ComposeResult:
+        """The question and the two answers."""
+        with DialogBody():
+            yield Static(Content(self._body))
+        with Horizontal(classes="dialog--buttons"):
+            yes = "-chosen" if self._default_yes else ""
+            no = "" if self._default_yes else "-chosen"
+            yield Button(Content(one_line(self._yes)), id="yes", classes=yes, compact=True)
+            yield Button(Content(one_line(self._no)), id="no", classes=no, compact=True)
+        yield _hint("←→ choose · Enter · y yes · n no · Esc cancels")
+
+    @on(Button.Pressed)
+    def take_answer(self, event: Button.Pressed) -> None:
+        """A button was pressed."""
+        event.stop()
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer by letter."""
+        self.dismiss(yes)
+
+    def action_cancel(self) -> None:
+        """Esc is no."""
+        self.dismiss(False)
+
+
+class Prompt(Dialog[str | None]):
+    """Asks for one line, such as a title. Esc gives None."""
+
+    def __init__(self, title: str, value: str = "", placeholder: str = "") -> None:
+        super().__init__(title)
+        self._value, self._placeholder = one_line(value), one_line(placeholder)
+
+    def compose_body(self) -> ComposeResult:
+        """The input, its text selected so that typing replaces it."""
+        yield LineInput(self._value, placeholder=self._placeholder, select_on_focus=True)
+        yield _hint("Enter keeps it · Esc cancels")
+
+    @on(Input.Submitted)
+    def take_value(self, event: Input.Submitted) -> None:
+        """Enter was pressed."""
+        event.stop()
+        self.dismiss(event.value.strip())
+
+
+class Progress(Dialog[None]):
+    """A bar for something that takes long. Esc posts `Cancelled`; whoever opened it dismisses it."""
+
+    DEFAULT_CSS = """
+    Progress ProgressBar { width: 1fr; }
+    Progress ProgressBar Bar { width: 1fr; }
+    """
+
+    @dataclass
+    class Cancelled(Message):
+        """The person wants it stopped."""
+
+        progress: Progress
+
+    def __init__(self, title: str, body: str = "") -> None:
+        super().__init__(title)
+        self._body = Static(Content(visible(body)), classes="dialog--body")
+        self._bar = ProgressBar(show_eta=False)
+        self._detail = Static("", classes="dialog--hint", markup=False)
+
+    def compose_body(self) -> ComposeResult:
+        """The body, the bar, and the figures in words."""
+        yield self._body
+        yield self._bar
+        yield self._detail
+        yield Static(Content("Esc stops it"), classes="dialog--hint")
+
+    def update(self, done: float, total: float | None, detail: str = "") -> None:
+        """Show how far it is, in any unit; with `total` None the bar only says that it goes on.
+
+        Args:
+            detail: in words, such as `12.3 of 98.0 MB`.
+        """
+        self._bar.update(total=total, progress=done)
+        self._detail.update(Content(one_line(detail)))
+
+    def action_cancel(self) -> None:
+        """Ask whoever opened it to stop."""
+        self.post_message(self.Cancelled(self))
+
+
+class TextPanel(Dialog[None]):
+    """A text to read, as it is. Esc and Enter close it; the arrow keys scroll."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "cancel", "Close", show=False)]
+    AUTO_FOCUS = ".dialog--body"
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__(title)
+        self.add_class("-wide")
+        self._text = visible(text)
+
+    def compose_body(self) -> ComposeResult:
+        """The text in a box that scrolls."""
+        with DialogBody(can_focus=True, share=0.7):
+            yield Static(Content(self._text or "There is nothing to show."))
+        yield _hint("↑↓ scroll · Esc closes")

@@ -1,0 +1,367 @@
+"""What stands in the transcript: messages, the reply that is coming in, a failure, an ending, a welcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+
+from convend_tui.ending.tool import cause_in_words
+from convend_tui.plain import one_line, visible
+from convend_tui.thread import records as r
+from convend_tui.tui.palette import Palette, Tone
+from convend_tui.tui.plain_body import PlainBody
+from convend_tui.tui.wrap import BLANK, Line, Span, wrap
+
+_CUT = {
+    "max_tokens": "cut short: the answer reached its longest length",
+    "model_context_window_exceeded": "cut short: the conversation is as long as the model can read",
+}
+_KNOWN = {"end_turn", "stop_sequence", "tool_use", "refusal", "pause_turn", None, *_CUT}
+
+
+class Body(Protocol):
+    """Text that renders itself; see tui/markdown.py."""
+
+    @property
+    def source(self) -> str: ...
+    def append(self, text: str) -> None: ...
+    def finish(self) -> None: ...
+    def estimate(self, width: int) -> int: ...
+    def lines(self, width: int, palette: Palette) -> Sequence[Line]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands among its siblings."""
+
+    number: int = 1
+    """From 1."""
+    of: int = 1
+    elsewhere: int = 0
+    """Messages that continue on the other branches."""
+    message: str = ""
+    """The one that has the siblings; empty where there are none."""
+
+
+ALONE = Place()
+
+
+def markdown_body(text: str | None = None) -> Body:
+    """A reply's text as Markdown; None: it is about to come in. The parser is loaded when first needed."""
+    from convend_tui.tui.markdown import MarkdownBody
+
+    return MarkdownBody() if text is None else MarkdownBody(text)
+
+
+class MessageItem:
+    """One message: a line with who, when and `2/3`, then its words. Also the reply that is still coming in.
+
+    Nothing is made of the message's text until it comes near the screen: a thread may have ten thousand.
+    """
+
+    __slots__ = (
+        "_body",
+        "_thinking",
+        "_thinking_body",
+        "goes_on",
+        "key",
+        "message",
+        "model",
+        "place",
+        "status",
+        "unfolded",
+        "verdict",
+    )
+
+    def __init__(self, message: r.Message | None, *, show_thinking: bool) -> None:
+        self.key = message.id if message is not None else "reply"
+        self.message = message
+        """None while it streams."""
+        self.unfolded = show_thinking
+        self.place = ALONE
+        self.goes_on = False
+        """It continues the model's message above it, after a call: it has no line of its own."""
+        self.verdict: r.Verdict | None = None
+        self.status = ""
+        """What is said while nothing has arrived yet."""
+        self.model = (message.model or "") if message is not None else ""
+        self._body: Body | None = None
+        self._thinking: str | None = None
+        self._thinking_body: PlainBody | None = None
+
+    @property
+    def body(self) -> Body:
+        """The message's own words."""
+        if self._body is None:
+            text = r.text_of(self.message) if self.message is not None else ""
+            self._body = PlainBody(text) if self.tone == "user" else markdown_body(text)
+        return self._body
+
+    @body.setter
+    def body(self, body: Body) -> None:
+        self._body = body
+
+    @property
+    def thinking(self) -> str:
+        """The thinking that the model shows."""
+        if self._thinking is None:
+            self._thinking = thinking_of(self.message) if self.message is not None else ""
+            self._thinking_body = PlainBody(visible(self._thinking)) if self._thinking else None
+        return self._thinking
+
+    @property
+    def tone(self) -> Tone:
+        """Whose it is."""
+        return "user" if self.message is not None and self.message.role == "user" else "assistant"
+
+    @property
+    def is_private(self) -> bool:
+        """It holds a call that was declined to protect someone."""
+        return self.verdict is not None and self.verdict.private
+
+    def add_thinking(self, text: str) -> None:
+        """More thinking has arrived."""
+        self._thinking = self.thinking + text
+        self._thinking_body = self._thinking_body or PlainBody()
+        self._thinking_body.append(text)
+
+    def estimate(self, width: int) -> int:
+        """A cheap guess of its height."""
+        if self._body is not None or self.message is None:
+            return self.body.estimate(width) + 1
+        height = 2
+        for block in self.message.content:
+            text = block.get("text")
+            if isinstance(text, str):
+                height += text.count("\n") + len(text) // width
+        return height
+
+    def lines(self, width: int, palette: Palette) -> Sequence[Line]:
+        """Head, thinking, words and notes."""
+        found: list[Line] = []
+        if not self.goes_on:
+            found += self._head(width, palette)
+        found += self._thinking_lines(width, palette)
+        if self.body.source.strip():
+            found += self.body.lines(width, palette)
+        for note in self._notes():
+            found += wrap([(visible(note), palette.style("dim") + Style(italic=True))], width)
+        return found
+
+    def _head(self, width: int, palette: Palette) -> list[Line]:
+        bold, dim = palette.style("text") + Style(bold=True), palette.style("dim")
+        who = "You" if self.tone == "user" else self.model or "Model"
+        spans: list[Span] = [(one_line(who), palette.bar(self.tone) + Style(bold=True))]
+        if self.message is not None:
+            spans.append((f" · {clock(self.message.at)}", dim))
+        if self.place.of > 1:
+            spans += [(" · ", dim), (f"‹ {self.place.number}/{self.place.of} ›", bold)]
+            count = self.place.elsewhere
+            spans.append((f" {count} message{'s continue' if count != 1 else ' continues'} on another branch", dim))
+        return _decorated(wrap(spans, width))
+
+    def _thinking_lines(self, width: int, palette: Palette) -> list[Line]:
+        kinds = {block.get("type") for block in self.message.content} if self.message else set()
+        dim = palette.style("dim")
+        if not self.thinking:
+            if kinds & {"thinking", "redacted_thinking"}:
+                return _decorated(wrap([("Thinking, not shown by the model", dim)], width))
+            return []
+        if not self.unfolded or self._thinking_body is None:
+            words = len(self.thinking.split())
+            mark = f"▸ Thinking · {words:,} word{'s' if words != 1 else ''} (o unfolds)"
+            return _decorated(wrap([(mark, dim)], width))
+        quiet = Style(italic=True) + dim
+        lines = _decorated(wrap([("▾ Thinking (o folds)", dim)], width))
+        for line in self._thinking_body.lines(max(1, width - 2), palette):
+            segments = (Segment("  ", dim), *(Segment(s.text, quiet) for s in line.segments))
+            lines.append(Line(segments, line.cells + 2, line.text, line.soft, line.indent + 2))
+        return [*lines, BLANK]
+
+    def _notes(self) -> list[str]:
+        notes: list[str] = []
+        message = self.message
+        if message is None:
+            return [self.status] if self.status else []
+        notes += [_attachment(block) for block in message.content if _is_attachment(block)]
+        notes += [f"[{block.get('type')}]" for block in message.content if not _is_known(block)]
+        if message.kind == "partial":
+            notes.append("Stopped or broken off here; this much had arrived. r asks again.")
+        elif message.stop_reason == "refusal":
+            notes.append(refusal_words(message))
+        elif message.stop_reason in _CUT:
+            notes.append(_CUT[message.stop_reason])
+        elif message.stop_reason not in _KNOWN:
+            notes.append(f"stopped: {message.stop_reason}")
+        elif message.role == "assistant" and not self.body.source.strip() and not r.tool_calls(message):
+            notes.append("(an empty answer)")
+        verdict = self.verdict
+        if verdict is not None and not self.is_private and verdict.outcome != "ended":
+            said = "it was asked to confirm" if verdict.outcome == "confirm" else "not ended"
+            reasons = f": {' '.join(verdict.reasons)}" if verdict.reasons else ""
+            notes.append(f"The model asked to end the conversation · {said}{reasons}")
+        return notes
+
+
+class NoticeItem:
+    """The notice of an ending: the only framed thing in the transcript."""
+
+    tone: Tone = "notice"
+
+    def __init__(self, ended: r.Ended, model: str) -> None:
+        self.key = f"ended:{ended.message}"
+        self.ended = ended
+        self.model = model
+
+    def estimate(self, width: int) -> int:
+        """A cheap guess of its height."""
+        return 8 + len(self.ended.explanation) // max(1, width - 4)
+
+    def lines(self, width: int, palette: Palette) -> Sequence[Line]:
+        """Who, when, why, and what can be done now."""
+        text, dim, accent = palette.style("text"), palette.style("dim"), palette.style("notice")
+        cause = cause_in_words(self.ended.cause)
+        who = self.model or "The model"
+        parts: list[list[Span]] = [
+            [(f"{one_line(who)} ended this conversation", accent + Style(bold=True))],
+            [(f"{day_and_clock(self.ended.at)} · {one_line(cause)}", dim)],
+            [],
+            [(visible(self.ended.explanation), text)],
+            [],
+            [
+                ("n", text + Style(bold=True)),
+                (" new chat   ", dim),
+                ("e", text + Style(bold=True)),
+                (" edit an earlier message   ", dim),
+                ("[ ]", text + Style(bold=True)),
+                (" branches", dim),
+            ],
+        ]
+        return framed(parts, width, accent)
+
+
+class ErrorItem:
+    """Why no answer came, where the answer would stand."""
+
+    tone: Tone = "error"
+    key = "error"
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        self.sentence = sentence
+        self.hint = hint
+
+    def estimate(self, width: int) -> int:
+        """A cheap guess of its height."""
+        return 2 + len(self.sentence) // max(1, width)
+
+    def lines(self, width: int, palette: Palette) -> Sequence[Line]:
+        """The sentence, and what to do."""
+        error = palette.style("error")
+        return [
+            *wrap([("No answer · ", error + Style(bold=True)), (visible(self.sentence), palette.style("text"))], width),
+            *wrap([(self.hint, palette.style("dim"))], width),
+        ]
+
+
+class WelcomeItem:
+    """What an empty conversation says: what to do next, and who will answer."""
+
+    tone: Tone = "none"
+    key = "welcome"
+
+    def __init__(self, title: str, text: str) -> None:
+        self.title = title
+        self._body = PlainBody(text)
+
+    def estimate(self, width: int) -> int:
+        """A cheap guess of its height."""
+        return self._body.estimate(width) + 3
+
+    def lines(self, width: int, palette: Palette) -> Sequence[Line]:
+        """A title and a few sentences."""
+        head = wrap([(self.title, palette.style("heading") + Style(bold=True))], width)
+        return [BLANK, *head, BLANK, *self._body.lines(width, palette)]
+
+
+def framed(parts: Sequence[Sequence[Span]], width: int, style: Style) -> list[Line]:
+    """Lines of text in a frame as wide as `width`; the frame is not copied with the text."""
+    inner = max(4, width - 4)
+    lines = [_decoration("╭" + "─" * (inner + 2) + "╮", style)]
+    for spans in parts:
+        for line in wrap(list(spans), inner) if spans else [BLANK]:
+            segments = (
+                Segment("│ ", style),
+                *line.segments,
+                Segment(" " * max(0, inner - line.cells) + " │", style),
+            )
+            lines.append(Line(segments, inner + 4, line.text, line.soft, 2))
+    lines.append(_decoration("╰" + "─" * (inner + 2) + "╯", style))
+    return lines
+
+
+def thinking_of(message: r.Message) -> str:
+    """The thinking that the model shows of a message."""
+    parts = [b.get("thinking") for b in message.content if b.get("type") == "thinking"]
+    return "\n\n".join(part for part in parts if isinstance(part, str) and part)
+
+
+def refusal_words(message: r.Message) -> str:
+    """Why an answer was refused, in a sentence."""
+    details = message.stop_details or {}
+    why = details.get("explanation") or (f"category {details['category']}" if details.get("category") else "")
+    reason = f": {str(why).rstrip('. ')}" if why else ""
+    return (
+        f"The server refused to answer{reason}. This is no ending: edit your message (e) and send it again. "
+        "The refused turn is left out of later requests."
+    )
+
+
+def clock(at: str) -> str:
+    """A time of today as `14:02`, of another day with its date."""
+    moment = _local(at)
+    if moment is None:
+        return one_line(at)
+    if moment.date() == datetime.now().astimezone().date():
+        return f"{moment:%H:%M}"
+    return f"{moment:%-d %b %Y, %H:%M}"
+
+
+def day_and_clock(at: str) -> str:
+    """`22 November 2026, 14:02`."""
+    moment = _local(at)
+    return f"{moment:%-d %B %Y, %H:%M}" if moment else one_line(at)
+
+
+def _local(at: str) -> datetime | None:
+    moment = r.moment_of(at)
+    return moment.astimezone() if moment else None
+
+
+def _is_attachment(block: r.Block) -> bool:
+    return block.get("type") in ("image", "document")
+
+
+def _attachment(block: r.Block) -> str:
+    source = block.get("source")
+    source = source if isinstance(source, dict) else {}
+    name = source.get("name") or block.get("title") or "a file"
+    return f"📎 {name} ({source.get('media_type', block.get('type'))})"
+
+
+def _is_known(block: r.Block) -> bool:
+    kinds = ("text", "thinking", "redacted_thinking", "tool_use", "tool_result")
+    return block.get("type") in kinds or _is_attachment(block)
+
+
+def _decoration(text: str, style: Style) -> Line:
+    return Line((Segment(text, style),), len(text), "", False, len(text))
+
+
+def _decorated(lines: list[Line]) -> list[Line]:
+    """Lines of the program's own, which are not copied with the conversation."""
+    return [Line(line.segments, line.cells, "", line.soft, sum(len(s.text) for s in line.segments)) for line in lines]

@@ -1,0 +1,131 @@
+"""The thread list and the disk: what others wrote is noticed, what was typed is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from textual.timer import Timer
+from textual.worker import Worker
+
+from convend_tui.errors import StoreError
+from convend_tui.store.library import Summary
+from convend_tui.thread import records as r
+from convend_tui.tui.thread_list import ThreadRow
+
+if TYPE_CHECKING:
+    from convend_tui.tui.screen import ChatScreen
+
+WATCH_S = 1.0
+"""Seconds between two looks at the open thread's file."""
+LIST_S = 5.0
+"""Seconds between two looks at the folder."""
+DRAFT_S = 0.7
+"""Seconds after the last key until a draft is written."""
+
+
+class Listing:
+    """Feeds the thread list, watches the open thread's file, and writes drafts."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+        self._rows: list[ThreadRow] = []
+        self._draft_timer: Timer | None = None
+        self._looking: Worker[None] | None = None
+        self._filling: Worker[None] | None = None
+        self._trouble = ""
+        """What was last wrong with the open thread's file; said once."""
+
+    def start(self) -> None:
+        """After the first paint: bring back what a crash left, open the last thread, fill the list."""
+        screen = self._screen
+        screen.run_worker(self._begin(), group="begin")
+        screen.set_interval(WATCH_S, self._watch)
+        screen.set_interval(LIST_S, self.changed)
+        screen.set_interval(1.0, self._tick)
+
+    def _watch(self) -> None:
+        # One look at a time, and none is cancelled: what it has read already would be lost.
+        if self._looking is None or self._looking.is_finished:
+            self._looking = self._screen.run_worker(self._look, group="watch")
+
+    def _tick(self) -> None:
+        if self._screen.conversation.turn is not None:
+            self._screen.refresh_lines()
+
+    def changed(self) -> None:
+        """The list may be old: read it again in the background."""
+        # Not the coroutine: a worker cancelled before its first step would leave it behind, with a warning.
+        self._filling = self._screen.run_worker(self._fill, group="list", exclusive=True)
+
+    def mark_current(self) -> None:
+        """Show in the list which thread is open."""
+        thread = self._screen.conversation.thread
+        current = thread.id if thread is not None else None
+        self._rows = [
+            row if row.current == (row.id == current) else _marked(row, row.id == current) for row in self._rows
+        ]
+        self._screen.thread_list.set_rows(self._rows)
+
+    def draft_changed(self) -> None:
+        """A key was pressed in the composer."""
+        if self._draft_timer is not None:
+            self._draft_timer.stop()
+        self._draft_timer = self._screen.set_timer(DRAFT_S, self._screen.keep_draft)
+
+    async def _begin(self) -> None:
+        screen = self._screen
+        for sentence in await asyncio.to_thread(screen.convend.recovered):
+            screen.convend.tell(sentence)
+        await self._fill()
+        if not self._rows:
+            # The first run: whoever has no model yet is offered the built-in one.
+            screen.model_choice.offer_local()
+
+    async def _fill(self) -> None:
+        try:
+            summaries = await asyncio.to_thread(lambda: list(self._screen.convend.library.summaries()))
+        except StoreError as error:
+            self._screen.convend.tell(str(error), severity="error")
+            return
+        thread = self._screen.conversation.thread
+        current = thread.id if thread is not None else None
+        self._rows = [_row(summary, current) for summary in summaries]
+        if self._screen.is_whole:
+            self._screen.thread_list.set_rows(self._rows)
+
+    async def _look(self) -> None:
+        """What another process wrote into the open thread."""
+        screen = self._screen
+        conversation = screen.conversation
+        handle = conversation.handle
+        if handle is None or not handle.on_disk:
+            return
+        try:
+            grown = await handle.catch_up()
+        except StoreError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                screen.convend.tell(self._trouble, severity="error")
+            return
+        if grown and screen.conversation is conversation:
+            conversation.followed()
+            screen.refresh_all()
+            self.changed()
+
+
+def _row(summary: Summary, current: str | None) -> ThreadRow:
+    return ThreadRow(
+        id=summary.id,
+        title=summary.title,
+        updated=r.moment_of(summary.updated) or datetime.now(UTC),
+        ended=summary.locked,
+        branches=summary.branches,
+        unreadable=summary.problem is not None,
+        current=summary.id == current,
+    )
+
+
+def _marked(row: ThreadRow, current: bool) -> ThreadRow:
+    return ThreadRow(row.id, row.title, row.updated, row.ended, row.branches, row.unreadable, current)

@@ -1,0 +1,311 @@
+"""The one screen: thread list, transcript, composer, status. It shows a conversation and hands commands on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, getters, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from convend_tui.errors import StoreError
+from convend_tui.plain import one_line
+from convend_tui.store import drafts
+from convend_tui.thread import lock
+from convend_tui.tui.actions import Actions
+from convend_tui.tui.commands import BY_ID, Keys, bindings
+from convend_tui.tui.composer import Composer, ComposerState
+from convend_tui.tui.conversation import Conversation
+from convend_tui.tui.items import NoticeItem
+from convend_tui.tui.listing import Listing
+from convend_tui.tui.sending import Sending
+from convend_tui.tui.status import KeyHints, StatusLine
+from convend_tui.tui.status_words import hints, status
+from convend_tui.tui.thread_list import ThreadList
+from convend_tui.tui.transcript import Transcript
+from convend_tui.tui.welcome import welcome
+
+if TYPE_CHECKING:
+    from convend_tui.tui.app import ConvendApp
+    from convend_tui.tui.model_choice import ModelChoice
+
+PARTS = "ThreadList, #title, Transcript, Composer, StatusLine, KeyHints"
+"""What the screen is made of, as a CSS selector."""
+OPENED = 8
+"""Chats that are kept in memory as they were on the screen."""
+QUIET_S = 0.8
+"""Seconds without a key press, after the focus moved by itself, before letters are commands again."""
+LATER_S = 0.25
+"""Seconds after which the list is filled and the disk is watched: the first paint comes first."""
+NARROW = 100
+"""Columns below which the thread list lies over the transcript instead of beside it."""
+
+
+class ChatScreen(Screen[None]):
+    """Composes the widgets, keeps them in step with the conversation, and dispatches commands."""
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = bindings("anywhere")
+    thread_list = getters.query_one(ThreadList)
+    transcript = getters.query_one(Transcript)
+    composer = getters.query_one(Composer)
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__()
+        self.keys = keys
+        self.conversation = Conversation(None)
+        self.actions = Actions(self)
+        self.sending = Sending(self)
+        self.listing = Listing(self)
+        self.opened: dict[str, Conversation] = {}
+        """Chats that are or were on the screen, the last one last."""
+        self._quiet_until = 0.0
+        self._typed_at = 0.0
+        self._was_narrow: bool | None = None
+
+    @property
+    def convend(self) -> ConvendApp:
+        """The app, with what lives as long as the program does."""
+        return cast("ConvendApp", self.app)
+
+    @cached_property
+    def model_choice(self) -> ModelChoice:
+        """The dialogs about models, imported after the first paint."""
+        from convend_tui.tui.model_choice import ModelChoice
+
+        return ModelChoice(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """False once the app is closing: its widgets go before its workers do."""
+        return self.is_attached and len(self.query(PARTS)) == PARTS.count(",") + 1
+
+    def compose(self) -> ComposeResult:
+        """The list at the left, everything else beside it."""
+        with Horizontal():
+            yield ThreadList(id="threads")
+            with Vertical(id="chat"):
+                yield Static(id="title", markup=False)
+                yield Transcript()
+                yield Composer()
+                yield StatusLine()
+        yield KeyHints()
+
+    async def on_mount(self) -> None:
+        """Open the thread that was open last, and begin to watch the disk."""
+        self.thread_list.styles.width = self.convend.config.ui.list_width
+        self.fit()
+        self._open_last()
+        # The first frame has no transcript yet, for its width is not known; what can wait comes after the second.
+        self.set_timer(LATER_S, self.listing.start)
+        if self.keys.unknown:
+            self.convend.tell(
+                f"[keys] in config.toml names no command: {', '.join(self.keys.unknown)}.", severity="warning"
+            )
+        if self.keys.fixed:
+            self.convend.tell(
+                f"[keys] in config.toml cannot change the key of: {', '.join(self.keys.fixed)}.", severity="warning"
+            )
+
+    def _open_last(self) -> None:
+        """convend opens where it was left."""
+        last = self.convend.choices.last_thread
+        conversation = Conversation(None, show_thinking=self.convend.config.ui.show_thinking)
+        conversation.wanted = self.convend.choices.model if last is None else None
+        if last is not None:
+            with suppress(StoreError):  # the thread is gone: a new chat is as good a place to begin
+                handle = self.convend.library.open(last)
+                conversation = Conversation(handle, show_thinking=self.convend.config.ui.show_thinking)
+        self.conversation = conversation
+        self.remember(conversation)
+        self.show_draft()
+        self.refresh_all(at_end=True)
+        self.focus_where_one_can_write()
+
+    # -- what is shown ------------------------------------------------------------------------------
+
+    def refresh_all(self, *, at_end: bool = False) -> None:
+        """Bring every widget in step with the conversation."""
+        if not self.is_whole:
+            return
+        conversation = self.conversation
+        items = conversation.items(welcome(self.convend.models, conversation))
+        self.transcript.show(items, at_end=at_end)
+        ended = conversation.ended
+        locked = ended is not None and conversation.editing is None
+        was_typing = self.composer.has_focus_within and self.composer.locked is None
+        self.composer.locked = lock.LOCKED if locked else None
+        self.composer.busy = conversation.turn is not None
+        if locked and was_typing:
+            # Whoever is in the middle of a word must not set off commands with the letters that follow.
+            self._quiet_until = self._typed_at + QUIET_S
+            self.focus_where_one_can_write()
+        self.refresh_lines()
+
+    def refresh_lines(self) -> None:
+        """The title, the status line and the key hints."""
+        if not self.is_whole:
+            return
+        width = max(10, self.size.width - 10)
+        mark = "  ⊘ ended" if self.conversation.ended else ""
+        self.query_one("#title", Static).update(Content(one_line(self.conversation.title, width) + mark))
+        self.query_one(StatusLine).show(*status(self))
+        self.query_one(KeyHints).show(hints(self))
+
+    def show_conversation(self, conversation: Conversation) -> None:
+        """Show another chat. The draft of the one left is kept."""
+        self.keep_draft()
+        if (editing := self.conversation.editing) is not None:
+            self.conversation.editing = replace(editing, text=self.composer.state)
+        self.conversation = conversation
+        self.remember(conversation)
+        self.composer.locked = None
+        self.show_draft()
+        self.refresh_all(at_end=True)
+        self.focus_where_one_can_write()
+
+    def focus_where_one_can_write(self) -> None:
+        """The composer; where it is locked, the notice that says so."""
+        if self.composer.locked is None:
+            self.composer.focus()
+            return
+        self.transcript.focus()
+        if notice := next((item for item in self.transcript.items if isinstance(item, NoticeItem)), None):
+            self.transcript.go_to(notice.key)
+
+    def remember(self, conversation: Conversation) -> None:
+        """Keep a chat as it is on the screen, for when the person comes back to it."""
+        if conversation is self.conversation:
+            on_disk = conversation.handle is not None and conversation.handle.on_disk
+            self.convend.choose(last_thread=conversation.handle.thread.id if on_disk and conversation.handle else None)
+        if conversation.thread is not None:
+            self.opened.pop(conversation.thread.id, None)
+            self.opened[conversation.thread.id] = conversation
+        for thread_id in list(self.opened)[:-OPENED]:
+            if self.opened[thread_id].turn is None:
+                del self.opened[thread_id]
+
+    def show_draft(self) -> None:
+        """Put the conversation's draft into the composer, or the message that was being edited."""
+        editing = self.conversation.editing
+        self.sending.show_banner()
+        if editing is not None:
+            self.composer.restore(editing.text)
+        else:
+            self.composer.restore(as_state(drafts.load(self.convend.paths, self.draft_name)))
+
+    @property
+    def draft_name(self) -> str:
+        """Under which name the draft is kept."""
+        handle = self.conversation.handle
+        return handle.thread.id if handle is not None and handle.on_disk else drafts.NEW
+
+    def forget_draft(self, name: str) -> None:
+        """What was a draft has been sent."""
+        with suppress(StoreError):  # an old draft that comes back is a nuisance, not a loss
+            drafts.save(self.convend.paths, name, drafts.Draft())
+
+    def keep_draft(self) -> None:
+        """Write down what is in the composer (or lies aside while an old message is edited)."""
+        editing = self.conversation.editing
+        state = editing.draft if editing is not None and editing.draft.text else self.composer.state
+        try:
+            drafts.save(self.convend.paths, self.draft_name, as_draft(state))
+        except StoreError as error:
+            self.convend.tell(f"Your draft could not be kept: {error}", severity="warning")
+
+    # -- commands -----------------------------------------------------------------------------------
+
+    def refusal(self, command_id: str) -> str | None:
+        """Why a command cannot be done now, in a sentence; None where it can."""
+        return self.actions.refusal(command_id)
+
+    def action_do(self, command_id: str) -> None:
+        """Do a command of the table, or say why not."""
+        if BY_ID[command_id].where == "transcript" and monotonic() < self._quiet_until:
+            self._quiet_until = monotonic() + QUIET_S
+            return
+        if why := self.refusal(command_id):
+            self.convend.tell(f"{BY_ID[command_id].label}: {why}", severity="warning")
+            return
+        self.actions.run(command_id)
+
+    # -- messages of the widgets --------------------------------------------------------------------
+
+    @on(Composer.Submitted)
+    def send(self, event: Composer.Submitted) -> None:
+        """Enter in the composer."""
+        self._typed_at = 0.0
+        self.sending.submit(event.text, event.attachments)
+
+    @on(Composer.Changed)
+    def keep_draft_soon(self, event: Composer.Changed) -> None:
+        """What was typed reaches the disk a moment later, in one write for many keys."""
+        self.transcript.give_way()
+        if not event.text_is_empty:
+            self._typed_at = monotonic()
+        self.listing.draft_changed()
+
+    @on(ThreadList.Opened)
+    def open_thread(self, event: ThreadList.Opened) -> None:
+        """Enter in the list."""
+        self.actions.open(event.id)
+
+    @on(Transcript.FocusMoved)
+    def show_hints(self) -> None:
+        """What can be done depends on the message that has the focus."""
+        self.refresh_lines()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The hints follow the focus."""
+        self.refresh_lines()
+
+    @on(events.Resize)
+    def fit(self) -> None:
+        """The title is cut to the width; where it is narrow the list gives way."""
+        if self.is_narrow != self._was_narrow:
+            self._was_narrow = self.is_narrow
+            self.set_class(self.is_narrow, "-narrow")
+            wanted = self.convend.choices.list_open is not False
+            self.thread_list.display = self.thread_list.has_focus if self.is_narrow else wanted
+        self.refresh_lines()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the list lies over the conversation instead of beside it."""
+        return self.app.size.width < NARROW
+
+    def show_list(self, shown: bool) -> None:
+        """Show or hide the thread list; where it has a place of its own, the choice is kept."""
+        self.thread_list.display = shown
+        if not self.is_narrow:
+            self.convend.choose(list_open=shown)
+
+
+def as_state(draft: drafts.Draft) -> ComposerState:
+    """The other way round."""
+    return ComposerState(
+        text=draft.text,
+        pastes=tuple(draft.pastes),
+        cursor=draft.cursor,
+        attachments=tuple(Path(name) for name in draft.attachments),
+    )
+
+
+def as_draft(state: ComposerState) -> drafts.Draft:
+    """A composer's state as it is kept on the disk."""
+    return drafts.Draft(
+        text=state.text,
+        pastes=list(state.pastes),
+        cursor=state.cursor,
+        attachments=[str(path) for path in state.attachments],
+    )

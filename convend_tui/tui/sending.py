@@ -1,0 +1,225 @@
+"""Turns as the screen runs them: each in a worker of its own, so that other chats can be read meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.worker import Worker
+
+from convend_tui.errors import ConvendError, NotConnected
+from convend_tui.model import events as e
+from convend_tui.store import drafts
+from convend_tui.store.handle import ThreadHandle
+from convend_tui.thread import records as r
+from convend_tui.tui.composer import ComposerState
+from convend_tui.tui.conversation import Conversation, Editing, Turn
+from convend_tui.tui.items import clock
+
+if TYPE_CHECKING:
+    from convend_tui.session import Session
+    from convend_tui.tui.screen import ChatScreen
+
+AGAIN = "Not answered yet · Enter asks again, or change it first · Esc lets it be"
+EDITING = "Enter: a new branch · Esc: your draft"
+
+Events = AsyncGenerator[e.Event, None]
+Opening = Coroutine[Any, Any, Events]
+
+
+class Sending:
+    """Starts, stops and follows turns; begins and ends edits."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+        self._workers: dict[int, Worker[None]] = {}
+
+    def missing(self) -> str | None:
+        """Why nothing can be sent from the chat shown; None where it can be tried."""
+        conversation, models = self._screen.conversation, self._screen.convend.models
+        if conversation.wanted or conversation.thread is None:
+            return models.missing(conversation.wanted)
+        return models.missing_for(conversation.thread.settings)
+
+    # -- turns ----------------------------------------------------------------------------------------
+
+    def submit(self, text: str, files: Sequence[Path]) -> None:
+        """Send what the composer holds; it is cleared once the text is on the disk."""
+        conversation = self._screen.conversation
+        if conversation.turn is not None:
+            return
+        if why := self.missing():
+            self._screen.convend.tell(why, severity="warning")
+            self._screen.model_choice.offer_local()
+            return
+        self._start(conversation, self._send(conversation, text, files), draft=self._screen.draft_name)
+
+    def retry(self, message_id: str) -> None:
+        """Ask for one more answer."""
+        conversation = self._screen.conversation
+        self._start(conversation, self._retry(conversation, message_id))
+
+    def stop(self, conversation: Conversation) -> None:
+        """Stop the chat's turn; what arrived is kept."""
+        if worker := self._workers.get(id(conversation)):
+            worker.cancel()
+
+    def _start(self, conversation: Conversation, opening: Opening, draft: str | None = None) -> None:
+        conversation.turn = Turn()
+        conversation.failure = None
+        self._screen.composer.busy = True
+        self._workers[id(conversation)] = self._screen.run_worker(
+            self._follow(conversation, opening, draft), group=f"turn-{id(conversation)}"
+        )
+
+    async def _send(self, conversation: Conversation, text: str, files: Sequence[Path]) -> Events:
+        app = self._screen.convend
+        from convend_tui.store import blobs  # with all that sending needs, not before the first paint
+
+        attachments = [await asyncio.to_thread(blobs.attach, app.paths, file) for file in files]
+        if conversation.handle is None:
+            conversation.handle = app.library.new(await app.models.new_settings(conversation.wanted))
+        settings = self._settings(conversation.handle, conversation)
+        return conversation.outgoing(self._session(conversation.handle), text, attachments, settings)
+
+    async def _retry(self, conversation: Conversation, message_id: str) -> Events:
+        assert conversation.handle is not None
+        settings = self._settings(conversation.handle, conversation)
+        return self._session(conversation.handle).retry(message_id, settings)
+
+    def _session(self, handle: ThreadHandle) -> Session:
+        from convend_tui.session import Session
+
+        return Session(handle, self._screen.convend.models, self._screen.convend.paths)
+
+    def _settings(self, handle: ThreadHandle, conversation: Conversation) -> r.Settings | None:
+        if conversation.wanted is None:
+            return None
+        return self._screen.convend.models.with_model(handle.thread.settings, conversation.wanted)
+
+    async def _follow(self, conversation: Conversation, opening: Opening, draft: str | None) -> None:
+        """Run a turn and show it. `draft` names what was typed for it, None where nothing was."""
+        try:
+            async with aclosing(await opening) as events:
+                async for event in events:
+                    if isinstance(event, e.TurnStarted):
+                        self._started(conversation, draft)
+                    self._show(conversation, event)
+        except ConvendError as error:
+            self._refused(error)
+        finally:
+            self._over(conversation)
+
+    def _show(self, conversation: Conversation, event: e.Event) -> None:
+        screen = self._screen
+        grown = conversation.take(event)
+        if not screen.is_whole:
+            return
+        if isinstance(event, e.TurnFailed) and isinstance(event.error, NotConnected):
+            screen.model_choice.offer_local()
+        if screen.conversation is not conversation:
+            return
+        if grown is not None:
+            screen.transcript.item_changed(grown)
+        else:
+            screen.refresh_all(at_end=isinstance(event, e.TurnStarted))
+
+    def _started(self, conversation: Conversation, draft: str | None) -> None:
+        """The text is on the disk: its draft is not needed, and the composer is free for what comes next."""
+        screen = self._screen
+        screen.remember(conversation)
+        screen.listing.changed()
+        conversation.wanted = None
+        if draft is None:
+            return
+        editing, conversation.editing = conversation.editing, None
+        if editing is None:
+            screen.forget_draft(draft)
+        if screen.conversation is conversation:
+            self.show_banner()
+            screen.composer.restore(editing.draft if editing is not None else ComposerState())
+            screen.keep_draft()
+
+    def _refused(self, error: ConvendError) -> None:
+        """Nothing was sent: the text is still in the composer."""
+        self._screen.convend.tell(str(error), severity="error" if error.exit_code != 3 else "warning")
+
+    def _over(self, conversation: Conversation) -> None:
+        """Runs in a `finally`, also when the app is closing: only what cannot fail then."""
+        screen = self._screen
+        self._workers.pop(id(conversation), None)
+        unanswered = conversation.over()
+        if not screen.is_whole:
+            return
+        if screen.conversation is not conversation:
+            if unanswered is not None:
+                self._keep_for_later(conversation, unanswered)
+            return
+        screen.refresh_all()
+        screen.listing.changed()
+        if unanswered is not None and conversation.editing is None and conversation.thread is not None:
+            if screen.composer.text.strip():
+                screen.convend.tell(
+                    "Your message was not answered. With it in focus, e brings it back and r asks again."
+                )
+            else:
+                self.begin_edit(conversation.thread.messages[unanswered], again=True)
+
+    def _keep_for_later(self, conversation: Conversation, question: str) -> None:
+        """Another chat is shown: what was not answered is in the composer when the person comes back."""
+        thread = conversation.thread
+        if thread is None or conversation.editing is not None or drafts.load(self._screen.convend.paths, thread.id):
+            return
+        text = ComposerState(r.text_of(thread.messages[question]))
+        conversation.editing = Editing(question, ComposerState(), again=True, text=text)
+
+    # -- edits ----------------------------------------------------------------------------------------
+
+    def begin_edit(self, message: r.Message, *, again: bool) -> None:
+        """Bring an old message into the composer; the draft is put aside."""
+        screen = self._screen
+        conversation = screen.conversation
+        before = conversation.editing.draft if conversation.editing else screen.composer.state
+        screen.composer.locked = None
+        conversation.editing = Editing(message.id, before, again)
+        screen.composer.load(r.text_of(message))
+        self.show_banner()
+        screen.refresh_lines()
+
+    def show_banner(self) -> None:
+        """Say in the composer what is being edited, if anything is."""
+        conversation = self._screen.conversation
+        editing, thread = conversation.editing, conversation.thread
+        banner: str | None = None
+        if editing is not None and thread is not None:
+            when = clock(thread.messages[editing.message].at)
+            banner = AGAIN if editing.again else f"Editing your message of {when} · {EDITING}"
+        self._screen.composer.banner = banner
+
+    def end_edit(self) -> None:
+        """Leave the edit: the draft comes back."""
+        screen = self._screen
+        editing, screen.conversation.editing = screen.conversation.editing, None
+        self.show_banner()
+        screen.composer.restore(editing.draft if editing else ComposerState())
+        screen.refresh_all()
+        if screen.composer.locked is not None:
+            screen.focus_where_one_can_write()
+
+    # -- other records --------------------------------------------------------------------------------
+
+    def append(self, handle: ThreadHandle, records: list[r.Record]) -> None:
+        """Write records that are no part of a turn, such as a title."""
+
+        async def write() -> None:
+            try:
+                await handle.append(records)
+            except ConvendError as error:
+                self._screen.convend.tell(str(error), severity="error")
+            self._screen.refresh_lines()
+            self._screen.listing.changed()
+
+        self._screen.run_worker(write(), group="records")

@@ -1,0 +1,89 @@
+"""What the status line and the key hints say."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from convend_tui.config import LOCAL_SERVER
+from convend_tui.errors import NotConnected
+from convend_tui.tui.commands import BY_ID
+from convend_tui.tui.status import StatusPart, usage_parts
+
+if TYPE_CHECKING:
+    from convend_tui.tui.screen import ChatScreen
+
+_WRITING = ("send", "newline", "back", "help", "new", "threads", "model")
+_READING = ("edit", "retry", "older", "newer", "keys", "copy", "write", "new_here")
+_LISTING = ("new", "threads", "help")
+
+
+def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
+    """The status line's two ends: model and state at the left, the figures of the last turn at the right."""
+    conversation = screen.conversation
+    left = [StatusPart(model_words(screen), 3, strong=True)]
+    if conversation.turn is not None:
+        left.append(StatusPart(f"a reply is coming in, {time.monotonic() - conversation.turn.started:.0f} s", 2))
+    elif conversation.editing is not None:
+        left.append(StatusPart("editing" if not conversation.editing.again else "not answered", 2))
+    elif conversation.ended is not None:
+        left.append(StatusPart("ended by the model", 2))
+    if conversation.handle is not None and conversation.handle.read_only:
+        left.append(StatusPart("read-only", 2))
+    usage = conversation.usage or last_usage(screen)
+    fresh = usage.get("input_tokens", 0)
+    cached, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
+    total = fresh + cached + written
+    if not total:
+        return left, []
+    return left, usage_parts(total, cached / total, usage.get("output_tokens"))
+
+
+def last_usage(screen: ChatScreen) -> dict[str, int]:
+    """The figures of the newest reply on the path shown."""
+    conversation = screen.conversation
+    if conversation.thread is None or conversation.leaf is None:
+        return {}
+    for message in conversation.thread.ancestry(conversation.leaf):
+        if message.usage:
+            return {name: value for name, value in message.usage.items() if isinstance(value, int)}
+    return {}
+
+
+def model_words(screen: ChatScreen) -> str:
+    """Which model the next message goes to."""
+    conversation, models = screen.conversation, screen.convend.models
+    if conversation.thread is not None and conversation.wanted is None:
+        server, model = conversation.thread.settings.server, conversation.thread.settings.model
+    else:
+        try:
+            server, model = models.config.resolve(conversation.wanted)
+        except NotConnected:
+            return "no model"
+    if server == LOCAL_SERVER:
+        return f"{model} (built in, tiny)" if models.missing(LOCAL_SERVER) is None else "no model"
+    return model
+
+
+def hints(screen: ChatScreen) -> list[tuple[str, str, bool]]:
+    """The keys that matter where the focus is; what cannot be done now is dimmed."""
+    ids: tuple[str, ...]
+    if screen.thread_list.has_focus:
+        ids = _LISTING
+        first = [("Enter", "Open", False)]
+    elif screen.composer.has_focus_within:
+        ids, first = _WRITING, []
+    else:
+        ids, first = _READING, []
+    found = list(first)
+    for command_id in ids:
+        command = BY_ID[command_id]
+        label = _back_words(screen) if command_id == "back" else command.label
+        found.append((screen.keys.shown(command, 1), label, screen.refusal(command_id) is not None))
+    return found
+
+
+def _back_words(screen: ChatScreen) -> str:
+    if screen.conversation.turn is not None:
+        return "Stop"
+    return "Leave the edit" if screen.conversation.editing is not None else "Conversation"

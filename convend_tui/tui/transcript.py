@@ -1,0 +1,117 @@
+"""The transcript: the virtual list of a conversation's items, with the keys that act on the focused one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from convend_tui.tui.commands import bindings
+from convend_tui.tui.conversation import Item
+from convend_tui.tui.items import ErrorItem, WelcomeItem
+from convend_tui.tui.lines import VirtualLines
+
+
+class Transcript(VirtualLines):
+    """Walks from message to message; a message taller than the screen is scrolled through first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("transcript"),
+        Binding("pageup,ctrl+u", "page(-1)", show=False),
+        Binding("pagedown,ctrl+d,space", "page(1)", show=False),
+    ]
+
+    @dataclass
+    class FocusMoved(Message):
+        """Another item has the focus."""
+
+        key: str | None
+
+    def show(self, items: Sequence[Item], *, at_end: bool = False) -> None:
+        """Show these items; the place on the screen is kept, unless the end is asked for."""
+        focused = self.focused_key
+        self.set_items(items, keep_position=not at_end, at_end=True)
+        if focused is not None and self.focused_key is None and self.items:
+            # A reply got its own name, or its branch is gone: what stands last is nearest to it.
+            self.focus_item(self._last_message())
+
+    @property
+    def focused_item(self) -> Item | None:
+        """The focused item, if there is one."""
+        return next((item for item in self.items if item.key == self.focused_key), None)  # type: ignore[return-value]
+
+    def go_to(self, key: str | None) -> None:
+        """Focus an item and bring it into view."""
+        if key is None:
+            return
+        self.focus_item(key)
+        self.scroll_to_item(key)
+        self.post_message(self.FocusMoved(key))
+
+    def move_focus(self, step: int) -> None:
+        """The item above or below; within one that is taller than the screen, a part of a screen."""
+        keys = [item.key for item in self.items]
+        if self.focused_key not in keys:
+            self.go_to(self._last_message())
+            return
+        index = keys.index(self.focused_key)
+        if self.scroll_within(index, step):
+            return
+        self.go_to(keys[max(0, min(index + step, len(keys) - 1))])
+
+    def scroll_within(self, index: int, step: int) -> bool:
+        """Scroll on inside an item of which a part is out of view, by half a screen at most, towards its end
+        (`step` 1) or its beginning (-1). False where there is nothing more of it that way.
+        """
+        height = self._view.measured(index) - self._view.gap
+        top, rows = self._view.heights.offset(index), self._rows
+        first = self.scroll_offset.y
+        hidden = top + height - (first + rows) if step > 0 else first - top
+        in_view = top < first + rows and top + height > first
+        if hidden <= 0 or not in_view or height <= rows:
+            return False
+        self._scroll_by(step * min(hidden, max(1, rows // 2)))
+        return True
+
+    def to_first(self) -> None:
+        """The first message."""
+        if self.items:
+            self.go_to(self.items[0].key)
+            self.scroll_home()
+
+    def to_last(self) -> None:
+        """The last message; the end is followed from now on."""
+        if self.items:
+            self.go_to(self.items[-1].key)
+            self.follow()
+
+    def focus_something(self) -> None:
+        """Where nothing has the focus, the last message gets it."""
+        if self.focused_key is None:
+            self.go_to(self._last_message())
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by a screen."""
+        if pages < 0:
+            self.scroll_page_up()
+        else:
+            self.scroll_page_down()
+
+    @on(events.Focus)
+    def mark_something(self) -> None:
+        """The letters act on the focused message: there must be one."""
+        self.focus_something()
+
+    @on(VirtualLines.Focused)
+    def tell(self, event: VirtualLines.Focused) -> None:
+        """An item was clicked."""
+        event.stop()
+        self.post_message(self.FocusMoved(event.key))
+
+    def _last_message(self) -> str | None:
+        real = [item.key for item in self.items if not isinstance(item, WelcomeItem | ErrorItem)]
+        return real[-1] if real else None

@@ -1,0 +1,149 @@
+"""Units of Markdown: the smallest pieces that are parsed once and rendered by themselves.
+
+A unit is a top-level block, or one item of a top-level list; while a text grows, also a part of a long code
+block or of a long table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final, Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich.style import Style
+
+from convend_tui.tui.blocks import MAX_NESTING, Blocks, closing, list_start, make_parser, marker_of
+from convend_tui.tui.code import code_lines
+from convend_tui.tui.palette import Palette
+from convend_tui.tui.wrap import Line, Margins, wrap
+
+Kind = Literal["block", "item", "code", "rows"]
+
+_MAX_UNIT: Final = 200_000
+"""Characters; a larger block, unless it is code, is shown as it was typed."""
+_MAX_CELLS: Final = 20_000
+"""Cells of a table; the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A piece of Markdown that renders by itself. `source` is its text, `tokens` what the parser made of it."""
+
+    kind: Kind
+    source: str
+    tokens: Sequence[Token] = ()
+    first_line: int = 0
+    """In the text that was parsed."""
+    gap: bool = True
+    """A blank line stands before it, unless it comes first."""
+    marker: str = ""
+    """Of a list item: the bullet or the number. Of code: the info string."""
+    number: int = 0
+    """Of a list item: its number in the list."""
+    first: bool = True
+    """The beginning of the block it belongs to, with the label of code or the head of a table."""
+    sample: Sequence[Token] = ()
+    """Of the rows of a table: the table's beginning, which decides the layout."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal keys render equally, as long as no link definitions are involved."""
+        tokens = tuple(
+            (
+                token.type,
+                token.tag,
+                token.markup,
+                token.info,
+                token.content,
+                *token.attrs.values(),
+                *token.meta.values(),
+            )
+            for token in self.tokens
+        )
+        return self.kind, self.source, self.marker, self.first, tokens
+
+
+@cache
+def parser() -> MarkdownIt:
+    """The one parser; it keeps no state between calls."""
+    return make_parser()
+
+
+def parse(source: str, *, number: int | None = None, gap: bool = True) -> tuple[list[Unit], dict[str, Any]]:
+    """The units of `source`, which has been made visible, and the link definitions in it.
+
+    `number` and `gap` belong to the first unit: its number, if it goes on with a list, and whether a gap is
+    before it.
+    """
+    refs: dict[str, Any] = {}
+    tokens = parser().parse(source, refs)
+    lines = source.split("\n")
+    _mark_gaps(tokens, lines)
+    units: list[Unit] = []
+    index = 0
+    while index < len(tokens):
+        end = closing(tokens, index)
+        block = tokens[index : end + 1]
+        if block[0].type in ("bullet_list_open", "ordered_list_open"):
+            units.extend(_items(block, lines, number if not units else None))
+        else:
+            units.append(_unit("block", block, lines))
+        index = end + 1
+    if units and not gap:
+        units[0] = replace(units[0], gap=False)
+    return units, refs
+
+
+def _unit(kind: Kind, block: list[Token], lines: list[str], **more: Any) -> Unit:
+    start, end = block[0].map or (0, len(lines))
+    source = "\n".join(lines[start:end]).rstrip("\n")
+    return Unit(kind, source, block, first_line=start, **more)
+
+
+def _items(block: list[Token], lines: list[str], number: int | None) -> list[Unit]:
+    units: list[Unit] = []
+    number = list_start(block[0]) if number is None else number
+    index = 1
+    while index < len(block) - 1:
+        end = closing(block, index)
+        item = block[index : end + 1]
+        gap = not units or bool(item[0].meta["gap"])
+        units.append(_unit("item", item, lines, gap=gap, marker=marker_of(item[0], number, 0), number=number))
+        number += 1
+        index = end + 1
+    return units
+
+
+def _mark_gaps(tokens: Sequence[Token], lines: list[str]) -> None:
+    """Note in each block whether a blank line stands before it in the source."""
+    for token in tokens:
+        if token.map and token.nesting >= 0 and token.type != "inline":
+            start = token.map[0]
+            token.meta["gap"] = start > 0 and not lines[start - 1].strip(" >")
+
+
+def render(unit: Unit, refs: dict[str, Any], width: int, palette: Palette) -> list[Line]:
+    """The lines of a unit at `width` cells."""
+    if unit.kind == "code":
+        return code_lines(unit.source, unit.marker, width, palette, Margins(), label=unit.first)
+    if _is_unfit(unit):
+        return wrap([(unit.source, Style.null())], width)
+    blocks = Blocks(parser(), refs, width, palette)
+    if unit.kind == "item":
+        return blocks.item(unit.tokens, unit.marker)
+    if unit.kind == "rows":
+        return blocks.table_rows(unit.tokens, unit.sample, first=unit.first)
+    return blocks.render(unit.tokens)
+
+
+def _is_unfit(unit: Unit) -> bool:
+    """Whether rendering would take too long, or the parser gave up on the depth of the block."""
+    kind = unit.tokens[0].type
+    if kind in ("fence", "code_block"):
+        return False
+    if len(unit.source) > _MAX_UNIT or any(token.level >= MAX_NESTING - 1 for token in unit.tokens):
+        return True
+    return kind == "table_open" and sum(token.type == "inline" for token in unit.tokens) > _MAX_CELLS
