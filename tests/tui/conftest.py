@@ -50,9 +50,11 @@ retries = {retries}
 class Person:
     """Someone at the keyboard of a running app."""
 
-    def __init__(self, app: ConvendApp, pilot: Pilot[None]) -> None:
+    def __init__(self, app: ConvendApp, pilot: Pilot[None], heard: list[str]) -> None:
         self.app = app
         self.pilot = pilot
+        self.heard = heard
+        """All notices so far: they pass by, and a slow machine may look too late."""
 
     @property
     def chat(self) -> ChatScreen:
@@ -117,7 +119,7 @@ class Person:
 
     async def hears(self, part: str) -> None:
         """Wait for a notice with this in it."""
-        await self.until(lambda: any(part in sentence for sentence in self.told))
+        await self.until(lambda: any(part in sentence for sentence in self.heard))
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other. (`Pilot.press` does the same, and waits three times as long.)"""
@@ -254,8 +256,16 @@ class Home:
         where = paths.find()
         app = ConvendApp(where, config.load(where))
         app.animation_level = "none"
+        heard: list[str] = []
+        notify = app.notify
+
+        def listen(message: str, **options: Any) -> None:
+            heard.append(message)
+            notify(message, **options)
+
+        app.notify = listen  # type: ignore[method-assign]
         async with app.run_test(size=size, notifications=True) as pilot:
-            person = Person(app, pilot)
+            person = Person(app, pilot, heard)
             await person.until(lambda: person.chat.composer.has_focus_within or person.chat.transcript.has_focus)
             listed = set(self.library.ids())
             await person.until(lambda: {row.id for row in person.chat.thread_list._rows} == listed)
