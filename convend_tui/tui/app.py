@@ -51,7 +51,8 @@ class ConvendApp(App[None]):
     def on_mount(self) -> None:
         """What takes long follows after the first paint."""
         self.theme_from_choices()
-        self.set_keymap(self.keys.keymap)
+        if keymap := self.keys.keymap:
+            self.set_keymap(keymap)
         self.theme_changed_signal.subscribe(self, lambda theme: self.choose(theme=theme.name))
         self.call_after_refresh(self._painted)
 

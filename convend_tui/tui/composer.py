@@ -65,18 +65,22 @@ class Composer(Vertical):
     }
     """
 
-    @dataclass
+    # Plain classes: making a dataclass takes a millisecond, before the first paint.
+
     class Submitted(Message):
         """The person wants this sent. The composer keeps it until `clear` or `load` is called."""
 
-        text: str
-        attachments: tuple[Path, ...]
+        def __init__(self, text: str, attachments: tuple[Path, ...]) -> None:
+            super().__init__()
+            self.text = text
+            self.attachments = attachments
 
-    @dataclass
     class Changed(Message):
         """The text or the attachments changed."""
 
-        text_is_empty: bool
+        def __init__(self, text_is_empty: bool) -> None:
+            super().__init__()
+            self.text_is_empty = text_is_empty
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)

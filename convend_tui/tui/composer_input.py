@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -43,11 +42,9 @@ class ComposerInput(TextArea):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"composer--token"}
 
-    @dataclass
     class Entered(Message):
         """Enter was pressed."""
 
-    @dataclass
     class NothingLeft(Message):
         """Backspace was pressed in an empty text."""
 

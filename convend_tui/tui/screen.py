@@ -103,7 +103,7 @@ class ChatScreen(Screen[None]):
     async def on_mount(self) -> None:
         """Open the thread that was open last, and begin to watch the disk."""
         self.thread_list.styles.width = self.convend.config.ui.list_width
-        self.fit()
+        self._fit_list()
         self._open_last()
         # The first frame has no transcript yet, for its width is not known; what can wait comes after the second.
         self.set_timer(LATER_S, self.listing.start)
@@ -272,12 +272,15 @@ class ChatScreen(Screen[None]):
     @on(events.Resize)
     def fit(self) -> None:
         """The title is cut to the width; where it is narrow the list gives way."""
+        self._fit_list()
+        self.refresh_lines()
+
+    def _fit_list(self) -> None:
         if self.is_narrow != self._was_narrow:
             self._was_narrow = self.is_narrow
             self.set_class(self.is_narrow, "-narrow")
             wanted = self.convend.choices.list_open is not False
             self.thread_list.display = self.thread_list.has_focus if self.is_narrow else wanted
-        self.refresh_lines()
 
     @property
     def is_narrow(self) -> bool:

@@ -74,11 +74,12 @@ class ThreadList(RowList):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"thread-list--bar"}
 
-    @dataclass
     class Opened(Message):
         """A thread was chosen."""
 
-        id: str
+        def __init__(self, id: str) -> None:  # noqa: A002 - what it is
+            super().__init__()
+            self.id = id
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -25,11 +24,8 @@ class Transcript(VirtualLines):
         Binding("pagedown,ctrl+d,space", "page(1)", show=False),
     ]
 
-    @dataclass
     class FocusMoved(Message):
         """Another item has the focus."""
-
-        key: str | None
 
     def show(self, items: Sequence[Item], *, at_end: bool = False) -> None:
         """Show these items; the place on the screen is kept, unless the end is asked for."""
@@ -50,7 +46,7 @@ class Transcript(VirtualLines):
             return
         self.focus_item(key)
         self.scroll_to_item(key)
-        self.post_message(self.FocusMoved(key))
+        self.post_message(self.FocusMoved())
 
     def move_focus(self, step: int) -> None:
         """The item above or below; within one that is taller than the screen, a part of a screen."""
@@ -110,7 +106,7 @@ class Transcript(VirtualLines):
     def tell(self, event: VirtualLines.Focused) -> None:
         """An item was clicked."""
         event.stop()
-        self.post_message(self.FocusMoved(event.key))
+        self.post_message(self.FocusMoved())
 
     def _last_message(self) -> str | None:
         real = [item.key for item in self.items if not isinstance(item, WelcomeItem | ErrorItem)]
