@@ -98,11 +98,8 @@ class Composer(Vertical):
         self._show_state()
 
     def compose(self) -> ComposeResult:
-        """Four lines at most times, of which only the needed ones show."""
-        yield self._banner_line
-        yield self._chips_line
+        """The text; the lines around it come when there is something in them."""
         yield self._input
-        yield self._reason_line
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Put the cursor into the text."""
@@ -267,10 +264,24 @@ class Composer(Vertical):
         _show(self._banner_line, None if locked else banner)
         _show(self._chips_line, self._chips())
         _show(self._reason_line, None if self._locked is None else f"⊘ {visible(self._locked)}", lines=0)
+        self._mount_needed()
         self._input.display = not locked
         self._input.disabled = locked
         self._input.placeholder = Content(BUSY_HINT if self._busy else IDLE_HINT)
         self.set_class(locked, "-locked")
+
+    def _mount_needed(self) -> None:
+        if not self._input.is_attached:
+            return
+        for line, place in ((self._banner_line, {"before": 0}), (self._chips_line, {"before": self._input})):
+            if line.display and not line.is_attached:
+                self.mount(line, **place)
+        if self._reason_line.display and not self._reason_line.is_attached:
+            self.mount(self._reason_line)
+
+    def on_mount(self) -> None:
+        """What was set before there was a screen."""
+        self._mount_needed()
 
     def _chips(self) -> str | None:
         if not self._attachments:
