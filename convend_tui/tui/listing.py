@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class Listing:
         thread = self._screen.conversation.thread
         current = thread.id if thread is not None else None
         self._rows = [
-            row if row.current == (row.id == current) else _marked(row, row.id == current) for row in self._rows
+            row if row.current == (row.id == current) else replace(row, current=row.id == current) for row in self._rows
         ]
         self._screen.thread_list.set_rows(self._rows)
 
@@ -125,7 +126,3 @@ def _row(summary: Summary, current: str | None) -> ThreadRow:
         unreadable=summary.problem is not None,
         current=summary.id == current,
     )
-
-
-def _marked(row: ThreadRow, current: bool) -> ThreadRow:
-    return ThreadRow(row.id, row.title, row.updated, row.ended, row.branches, row.unreadable, current)

@@ -105,7 +105,7 @@ class ChatScreen(Screen[None]):
         self.thread_list.styles.width = self.convend.config.ui.list_width
         self._fit_list()
         self._open_last()
-        # The first frame has no transcript yet, for its width is not known; what can wait comes after the second.
+        # Filling the list reads every thread's file: it waits until this one has been painted.
         self.set_timer(LATER_S, self.listing.start)
         if self.keys.unknown:
             self.convend.tell(
