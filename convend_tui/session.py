@@ -13,8 +13,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from convend_tui.ending import policy
+from convend_tui.ending.signs import RiskReader
 from convend_tui.errors import ModelError, RuleError, StoreError
+from convend_tui.judging import AskPerson, Judge, attached_text
 from convend_tui.model import events as e
 from convend_tui.model import request
 from convend_tui.model.client import BOUND, Client
@@ -42,6 +46,7 @@ class _Turn:
     question: str
     parent: str
     """The message that the next reply goes below."""
+    judge: Judge
     declined: int = 0
     usage: Counter[str] = field(default_factory=Counter)
     partial: str | None = None
@@ -56,10 +61,14 @@ class Session:
     Cancelled at any point, they keep what arrived as a `partial` reply.
     """
 
-    def __init__(self, handle: ThreadHandle, models: Models, paths: Paths) -> None:
+    def __init__(self, handle: ThreadHandle, models: Models, paths: Paths, ask_person: AskPerson | None = None) -> None:
+        """`ask_person` asks whether to end the conversation at the person's own request; None: nobody can be asked,
+        and it stays open."""
         self.handle = handle
         self._models = models
         self._paths = paths
+        self._ask_person = ask_person
+        self._risk = RiskReader(self._text_of)
 
     async def send(
         self, content: list[r.Block], parent: str | None, settings: r.Settings | None = None
@@ -146,7 +155,8 @@ class Session:
         if settings is not None and settings != self.handle.thread.settings:
             await self.handle.append([r.as_change(settings, self.handle.now())])
         yield e.TurnStarted(self.handle.thread.id, question)
-        turn = _Turn(question=question, parent=question)
+        judge = Judge(self.handle, self._models, self._risk, self._ask_person)
+        turn = _Turn(question=question, parent=question, judge=judge)
         try:
             if why := self._models.starts_slowly(self.handle.thread.settings):
                 yield e.Waiting(why)
@@ -175,7 +185,7 @@ class Session:
                 turn.partial = reply.keep_partial()
                 raise
             message = reply.message()
-            judgement = self._judge(message)
+            judgement = await turn.judge.judge(message, client, self._text_of)
             records = self._consequences(message, judgement, turn)
             await reply.save([message, *records])
         yield e.ReplySaved(message.id, message.stop_reason)
@@ -238,13 +248,8 @@ class Session:
 
     # -- the ending -------------------------------------------------------------------------------------
 
-    def _judge(self, message: r.Message) -> policy.Judgement | None:
-        """What the client decides about a call in this reply; None: there is none that counts."""
-        thread = self.handle.thread
-        if not thread.settings.ending:
-            return None
-        path = [*thread.path(message.parent), message]
-        return policy.judge(path, min_redirections=self._models.config.ending.min_redirections)
+    def _text_of(self, attachment: r.Block) -> str | None:
+        return attached_text(self._paths, attachment)
 
     def _consequences(self, message: r.Message, judgement: policy.Judgement | None, turn: _Turn) -> list[r.Record]:
         """The records that go into the same write as the reply: the verdict, and the lock or the guard message."""
@@ -260,6 +265,7 @@ class Session:
                     reasons=list(judgement.reasons),
                     evidence=evidence,
                     private=judgement.private,
+                    second_opinion=msgspec.structs.asdict(judgement.opinion) if judgement.opinion else None,
                 )
             )
             if judgement.outcome == "ended" and judgement.call is not None:

@@ -74,7 +74,7 @@ def tree(arguments: argparse.Namespace) -> int:
                 "parent": message.parent,
                 "role": message.role,
                 "kind": message.kind,
-                "preview": preview(message),
+                "preview": "" if thread.unseen(message) else preview(message),
                 "ended": message.id in thread.ended,
                 "current": message.id in current,
                 "label": label.label if (label := thread.labels.get(message.id)) else None,
@@ -85,7 +85,7 @@ def tree(arguments: argparse.Namespace) -> int:
         emit({"thread": thread.id, "leaf": thread.leaf, "messages": messages})
     else:
         for message, depth in rows:
-            if message.kind == "guard":
+            if thread.unseen(message):
                 continue
             mark = "*" if message.id in current else " "
             end = "  [ended]" if message.id in thread.ended else ""
@@ -132,12 +132,22 @@ def _message(thread: Thread, message: r.Message) -> dict[str, Any]:
         "role": message.role,
         "kind": message.kind,
         "text": r.text_of(message),
-        "content": msgspec.to_builtins(message.content),
+        "content": msgspec.to_builtins(_content(thread, message)),
         "model": message.model,
         "stop_reason": message.stop_reason,
         "at": message.at,
         "siblings": thread.siblings(message.id),
     }
+
+
+def _content(thread: Thread, message: r.Message) -> list[r.Block]:
+    """A message's blocks, without a call that was declined to protect someone, and without its result."""
+    if message.kind == "guard":
+        above = thread.parent(message.id)
+        return [] if above is not None and thread.is_private(above) else message.content
+    if thread.is_private(message.id):
+        return [block for block in message.content if block.get("type") != "tool_use"]
+    return message.content
 
 
 def _ended(ended: r.Ended | None) -> dict[str, str] | None:
@@ -154,7 +164,7 @@ def _ended(ended: r.Ended | None) -> dict[str, str] | None:
 def _pages(thread: Thread, path: list[r.Message], ended: r.Ended | None) -> Iterator[str]:
     yield thread.title
     for message in path:
-        if message.kind == "guard":
+        if thread.unseen(message):
             continue
         siblings = thread.siblings(message.id)
         place = f" · {siblings.index(message.id) + 1}/{len(siblings)}" if len(siblings) > 1 else ""

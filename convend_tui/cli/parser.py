@@ -53,6 +53,11 @@ def _arg(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
 _JSON = _arg("--json", action="store_true", help="one JSON object a line, as it happens")
 _MODEL = _arg("-m", "--model", help="server/model, a server, or a model of the first server")
 _FILES = _arg("-a", "--attach", metavar="FILE", action="append", default=[], help="a text file, an image or a PDF")
+_YES_END = _arg(
+    "--yes-end",
+    action="store_true",
+    help="where the model says that you asked it to end the conversation: yes; without it, the conversation goes on",
+)
 _THREAD = _arg("thread", metavar="THREAD", help=_MESSAGE)
 _AT = _arg("--at", metavar="MESSAGE", help=_MESSAGE)
 
@@ -69,6 +74,7 @@ def _turns(command: Callable[..., None]) -> None:
         _MODEL,
         _arg("-s", "--system", help="system prompt of a new thread"),
         _FILES,
+        _YES_END,
         _JSON,
     )
     command(
@@ -80,6 +86,7 @@ def _turns(command: Callable[..., None]) -> None:
         text,
         _MODEL,
         _FILES,
+        _YES_END,
         _JSON,
     )
     command(
@@ -89,6 +96,7 @@ def _turns(command: Callable[..., None]) -> None:
         _THREAD,
         _arg("message", metavar="MESSAGE", help=_MESSAGE + " (the newest reply)"),
         _MODEL,
+        _YES_END,
         _JSON,
     )
 

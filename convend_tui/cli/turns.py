@@ -11,6 +11,7 @@ from pathlib import Path
 
 from convend_tui import config, paths
 from convend_tui.cli.output import emit, open_library, say, write
+from convend_tui.ending.tool import Call
 from convend_tui.errors import ConvendError, Locked, UsageError
 from convend_tui.model import events as e
 from convend_tui.model.connect import Models
@@ -61,7 +62,8 @@ class _Command:
         return self.library.open(self.library.resolve(self.arguments.thread))
 
     def session(self, handle: ThreadHandle) -> Session:
-        return Session(handle, self.models, self.paths)
+        # A pipe cannot be asked anything: the answer is on the command line, or there is none.
+        return Session(handle, self.models, self.paths, _agree if self.arguments.yes_end else None)
 
     def settings(self, handle: ThreadHandle) -> r.Settings | None:
         wanted = self.arguments.model
@@ -69,6 +71,11 @@ class _Command:
 
     def attachments(self) -> list[r.Block]:
         return [blobs.attach(self.paths, Path(name)) for name in self.arguments.attach]
+
+
+async def _agree(call: Call) -> bool:
+    """`--yes-end`."""
+    return True
 
 
 async def _ask(command: _Command) -> Turn:

@@ -3,11 +3,14 @@
 The branch alone decides, in DESIGN's order; the first condition that fails declines:
 
 1. the message is complete and the input valid;
-2. no sign of risk anywhere in the thread (`risk_seen`, found by the caller with ending/risk.py);
+2. no sign of risk anywhere in the thread (`risk`, found by the caller with ending/signs.py);
 3. abuse or harmful requests: enough redirections and the warning, found word for word;
 4. the person's own request: found in the person's own words, and agreed to when asked (`consent`);
-5. the second opinion, where it is asked for (`second_opinion_at_risk`);
+5. the second opinion, where it is asked for (`opinion`);
 6. the first valid call is to be confirmed; the second, in the very next model message, ends.
+
+Where there is a sign of risk every decline is private, an invalid call's too: nothing about endings reaches somebody
+who may be in danger.
 """
 
 from __future__ import annotations
@@ -18,10 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from convend_tui.ending import tool
+import msgspec
+
+from convend_tui.ending import own_words, tool
 from convend_tui.thread import records as r
 
 _NOT_WORD = re.compile(r"[\W_]+")
+_DENSE = re.compile("[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+"""Characters of which one says as much as several letters."""
 
 MIN_QUOTATION = 12
 """Characters a quotation must have, after folding."""
@@ -29,7 +36,30 @@ MIN_QUOTATION = 12
 MOST_QUOTATIONS = 40
 """Redirections that are looked up in one call; any more are padding."""
 
+LAST_TYPED = 2
+"""The person's own request must stand in one of so many last messages of theirs."""
+
 Outcome = Literal["confirm", "ended", "declined"]
+Evidence = dict[str, Any]
+"""`{"kind", "quote", "message"}`: `kind` is `redirection`, `warning`, `request` or `risk` (which has `sign` and
+`language` too); `message` is the id of the message it was found in, None where it was not found."""
+
+OPEN = "The conversation stays open."
+"""All that the model is told of a decline that protects someone."""
+_NOT_ASKED = "The person could not be asked whether to end the conversation, so it stays open."
+_UNWILLING = "The person was asked whether to end the conversation, and wants it to go on."
+
+
+class Opinion(msgspec.Struct, frozen=True):
+    """What came of asking for a second opinion; kept in the verdict."""
+
+    at_risk: bool | None
+    """None: no usable answer came."""
+    reason: str = ""
+    """Why there is none."""
+    model: str = ""
+    request_id: str | None = None
+    usage: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +68,18 @@ class Judgement:
 
     outcome: Outcome
     reasons: tuple[str, ...] = ()
-    """One sentence each, fit for the model and the person."""
-    evidence: tuple[dict[str, Any], ...] = ()
-    """`{"kind", "quote", "message"}` a quotation; `message` is None where it was not found."""
+    """One sentence each, fit for the model and the person, unless `private`."""
+    evidence: tuple[Evidence, ...] = ()
     private: bool = False
     """A decline that protects someone: recorded, never shown or mentioned."""
     call: tool.Call | None = None
     """The call that was judged, where its input was valid."""
+    opinion: Opinion | None = None
+
+    @property
+    def at_own_request(self) -> bool:
+        """Whether it is the person whom the call names as the one who wants an end."""
+        return self.call is not None and self.call.cause == "user_request"
 
 
 def fold(text: str) -> str:
@@ -52,51 +87,61 @@ def fold(text: str) -> str:
     return _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
+def counts(message: r.Message) -> bool:
+    """Whether a message holds a call that is looked at: it is complete, and was not refused or cut."""
+    called = any(block.get("name") == tool.NAME for block in r.tool_calls(message))
+    return called and message.kind == "reply" and message.stop_reason == "tool_use"
+
+
 def judge(
     path: Sequence[r.Message],
     *,
     min_redirections: int = 2,
-    risk_seen: bool = False,
+    risk: Sequence[Evidence] = (),
     consent: bool | None = None,
-    second_opinion_at_risk: bool | None = None,
+    opinion: Opinion | None = None,
 ) -> Judgement | None:
     """Decide about the call in the last message of `path`, the branch from its root.
 
     Args:
         path: the branch; its last message is the assistant message in question.
         min_redirections: how many different redirections a call must cite.
-        risk_seen: a sign of risk stands somewhere in the thread.
+        risk: the signs of risk in the thread, as evidence.
         consent: the person's answer when asked; None: nobody could be asked.
-        second_opinion_at_risk: the second opinion's answer; None: none was asked for.
+        opinion: the second opinion; None: none was asked for.
 
     Returns:
         The judgement, or None where there is no call that counts: the message has none, or it was refused,
         truncated or broken off.
     """
-    message = path[-1]
-    calls = [block for block in r.tool_calls(message) if block.get("name") == tool.NAME]
-    if not calls or message.kind != "reply" or message.stop_reason != "tool_use":
+    if not counts(path[-1]):
         return None
+    # Several calls in one message count as one: the second is no confirmation.
+    asked = next(block.get("input") for block in r.tool_calls(path[-1]) if block.get("name") == tool.NAME)
     try:
-        # Several calls in one message count as one: the second is no confirmation.
-        call = tool.parse(calls[0].get("input"))
+        call, invalid = tool.parse(asked), ""
     except tool.InvalidCall as error:
-        return Judgement("declined", (str(error),))
-    if risk_seen or second_opinion_at_risk:
-        return Judgement("declined", ("The conversation stays open.",), private=True, call=call)
+        call, invalid = None, str(error)
+    if risk:
+        return Judgement("declined", ("There is a sign of risk in the thread.",), tuple(risk), True, call)
+    if call is None:
+        return Judgement("declined", (invalid,))
     if call.cause == "user_request":
-        reasons, evidence = _own_request(call, consent)
+        reasons, evidence = _own_request(path, call, consent)
     else:
         reasons, evidence = _misuse(path, call, min_redirections)
     if reasons:
         return Judgement("declined", reasons, evidence, call=call)
+    if opinion is not None and opinion.at_risk is not False:
+        why = "The second opinion sees a risk." if opinion.at_risk else f"No second opinion: {opinion.reason}"
+        return Judgement("declined", (why,), evidence, True, call, opinion)
     outcome: Outcome = "ended" if _confirms(path) else "confirm"
-    return Judgement(outcome, (), evidence, call=call)
+    return Judgement(outcome, (), evidence, call=call, opinion=opinion)
 
 
 def _misuse(
     path: Sequence[r.Message], call: tool.Call, min_redirections: int
-) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+) -> tuple[tuple[str, ...], tuple[Evidence, ...]]:
     """Step 3: the redirections and the warning, looked up in what the person has read and answered."""
     answered = _answered(path)
     folded = {m.id: fold(r.text_of(m)) for m in answered}
@@ -105,7 +150,7 @@ def _misuse(
         key: [i for i, text in folded.items() if key in text] if len(key) >= MIN_QUOTATION else [] for key in quotes
     }
     taken = _distinct(places)
-    evidence: list[dict[str, Any]] = [
+    evidence: list[Evidence] = [
         {"kind": "redirection", "quote": quote, "message": taken.get(key)} for key, quote in quotes.items()
     ]
     reasons: list[str] = []
@@ -126,10 +171,23 @@ def _misuse(
     return tuple(reasons), tuple(evidence)
 
 
-def _own_request(call: tool.Call, consent: bool | None) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
-    """Step 4. Until the person can be asked, an ending at their own request is declined."""
-    evidence = ({"kind": "request", "quote": call.request, "message": None},)
-    return ("The person was not asked whether to end the conversation, so it stays open.",), evidence
+def _own_request(
+    path: Sequence[r.Message], call: tool.Call, consent: bool | None
+) -> tuple[tuple[str, ...], tuple[Evidence, ...]]:
+    """Step 4: the request in the person's own words, among their last messages, and their answer when asked."""
+    quote = fold(call.request)
+    typed = [m for m in path if r.is_question(m)][-LAST_TYPED:]
+    enough = len(quote) + 2 * len(_DENSE.findall(quote)) >= MIN_QUOTATION
+    found = [m.id for m in typed if quote in fold(own_words.of(m))] if enough else []
+    evidence = ({"kind": "request", "quote": call.request, "message": found[-1] if found else None},)
+    if not found:
+        return (
+            f"The person's request was not found word for word in what they typed in their last {LAST_TYPED} messages; "
+            "attachments, code and quoted text do not count.",
+        ), evidence
+    if consent is None:
+        return (_NOT_ASKED,), evidence
+    return (() if consent else (_UNWILLING,)), evidence
 
 
 def _answered(path: Sequence[r.Message]) -> list[r.Message]:
@@ -187,8 +245,8 @@ def guard_content(message: r.Message, judgement: Judgement | None) -> list[r.Blo
             result |= {"content": CONFIRM}
         else:
             judged = True
-            why = " ".join(judgement.reasons)
-            result |= {"content": f"The conversation was not ended. {why} Go on talking.", "is_error": True}
+            why = OPEN if judgement.private else f"The conversation was not ended. {' '.join(judgement.reasons)}"
+            result |= {"content": f"{why} Go on talking.", "is_error": True}
         blocks.append(result)
     return blocks
 

@@ -101,6 +101,8 @@ class Verdict(Record, frozen=True, kw_only=True, tag="verdict"):
     evidence: list[dict[str, Any]] = []
     private: bool = False
     """True for a decline that protects someone: recorded, never shown."""
+    second_opinion: dict[str, Any] | None = None
+    """What came of asking: `at_risk` (null: no usable answer), `reason`, `model`, `request_id`, `usage`."""
 
 
 class SettingsChange(Record, frozen=True, kw_only=True, tag="settings"):
@@ -228,6 +230,12 @@ def text_of(message: Message) -> str:
     """The message's own words: its text blocks, without thinking, attachments or tool calls."""
     parts = (block.get("text") for block in message.content if block.get("type") == "text")
     return "\n\n".join(part for part in parts if isinstance(part, str))
+
+
+def says_anything(message: Message) -> bool:
+    """Whether a message has text or readable thinking."""
+    words = (block.get("text") or block.get("thinking") for block in message.content)
+    return any(isinstance(text, str) and text.strip() for text in words)
 
 
 def is_question(message: Message) -> bool:

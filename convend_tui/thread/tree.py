@@ -258,12 +258,24 @@ class Thread:
             found.append(message)
         return found[::-1]
 
+    def unseen(self, message: r.Message) -> bool:
+        """Whether nobody is shown this message: the client's own, or an answer that is nothing but a call which was
+        declined to protect someone."""
+        if message.kind == "guard":
+            return True
+        return self.is_private(message.id) and not r.says_anything(message)
+
+    def is_private(self, message_id: str) -> bool:
+        """Whether the message holds a call that was declined to protect someone."""
+        verdict = self.verdicts.get(message_id)
+        return verdict is not None and verdict.private
+
     def count_below(self, message_id: str) -> int:
-        """How many messages the subtree of a message has, itself included; guards do not count."""
+        """How many messages the subtree of a message has, itself included; unseen ones do not count."""
         count, todo = 0, [message_id]
         while todo:
             node = todo.pop()
-            count += self.messages[node].kind != "guard"
+            count += not self.unseen(self.messages[node])
             todo.extend(self.children(node))
         return count
 

@@ -102,7 +102,7 @@ class Conversation:
         if self.turn is not None and self.turn.reply is not None and self.turn.reply.message is None:
             all_items.append(self.turn.reply)
         for item in all_items:
-            if item.is_private and not item.body.source.strip() and not item.thinking:
+            if item.message is not None and thread.unseen(item.message):
                 # Nothing of a decline that protects someone may be seen, not even an empty answer.
                 hidden = hidden or item
                 continue

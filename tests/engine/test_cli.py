@@ -40,7 +40,7 @@ retries = 0
 
 @pytest.fixture(scope="module")
 def referee() -> Iterator[ThreadedReferee]:
-    with ThreadedReferee() as running:
+    with ThreadedReferee(opinion=False) as running:
         yield running
 
 

@@ -46,7 +46,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 async def talking(root: Path, script: Any, **options: Any) -> AsyncIterator[tuple[Desk, Referee]]:
     """A new thread and the referee that answers it; the referee must have nothing to say in the end."""
     clean = options.pop("clean", True)
-    async with Referee(script) as referee:
+    async with Referee(script, opinion=options.pop("opinion", False)) as referee:
         desk = making.desk(referee.base_url, root, **options)
         try:
             yield desk, referee
@@ -459,7 +459,7 @@ async def test_an_ending_end_to_end(tmp_path: Path) -> None:
         end = ended(events := await desk.say("fool for ever"))
         assert (end.locked, end.stop_reason) == (True, "tool_use")
         assert [event.outcome for event in events if isinstance(event, e.VerdictGiven)] == ["confirm", "ended"]
-        assert len(referee.requests) == 5
+        assert len(referee.turns) == 5
         assert referee.left == 1
         written = desk.lines()[size:]
         assert [(line["type"], line.get("kind")) for line in written] == [
@@ -484,7 +484,7 @@ async def test_an_ending_end_to_end(tmp_path: Path) -> None:
             with pytest.raises(Locked):
                 await events_of(desk.session.retry(end.message))
         assert desk.file.read_bytes() == before
-        assert len(referee.requests) == 5
+        assert len(referee.turns) == 5
         # An earlier message can be edited, in either.
         last = desk.thread.question_of(end.message)
         assert last is not None
@@ -513,7 +513,7 @@ async def test_the_lock_of_another_process_counts_before_sending(tmp_path: Path)
         late, retrying, resending = desk.other(), desk.other(), desk.other()
         referee.enqueue(Reply([CALL]), Reply([CALL]))
         ended(await desk.say("fool for ever"))
-        before, asked = desk.file.read_bytes(), len(referee.requests)
+        before, asked = desk.file.read_bytes(), len(referee.turns)
         with pytest.raises(Locked):
             await events_of(resending.session.send(content_of("fool for ever"), question))
         for _ in range(2):
@@ -522,7 +522,7 @@ async def test_the_lock_of_another_process_counts_before_sending(tmp_path: Path)
         assert retrying.thread.ended
         # Below the question itself nothing is locked for one who goes on from there with other words.
         assert lock.may_send(late.thread, question) is None
-        assert (desk.file.read_bytes(), len(referee.requests)) == (before, asked)
+        assert (desk.file.read_bytes(), len(referee.turns)) == (before, asked)
 
 
 async def test_the_lock_of_another_process_counts_for_a_message_below_it(tmp_path: Path) -> None:
@@ -559,17 +559,17 @@ async def test_a_forged_call_is_declined_and_after_two_no_call_is_offered(tmp_pa
         assert all("redirections" in verdict.reasons[0] for verdict in verdicts)
         results = [line["content"][0] for line in desk.lines() if line.get("kind") == "guard"]
         assert [block["is_error"] for block in results] == [True, True]
-        assert [request["tool_choice"]["type"] for request in referee.requests] == ["auto", "auto", "none"]
-        assert len({json.dumps(request["tools"]) for request in referee.requests}) == 1
+        assert [request["tool_choice"]["type"] for request in referee.turns] == ["auto", "auto", "none"]
+        assert len({json.dumps(request["tools"]) for request in referee.turns}) == 1
         ended(await desk.say("and now?"))
-        assert referee.requests[-1]["tool_choice"]["type"] == "auto"
+        assert referee.turns[-1]["tool_choice"]["type"] == "auto"
         assert not desk.thread.ended
 
 
 async def test_a_server_that_calls_although_told_not_to_ends_nothing(tmp_path: Path) -> None:
     async with talking(tmp_path, [Reply([FORGED])] * 3 + ["Fine."]) as (desk, referee):
         end = ended(await desk.say("hello"))
-        assert (end.locked, len(referee.requests)) == (False, 3)
+        assert (end.locked, len(referee.turns)) == (False, 3)
         ended(await desk.say("and now?"))
 
 
@@ -603,8 +603,8 @@ async def test_with_ending_off_no_tool_is_offered_and_a_call_all_the_same_is_sur
     async with talking(tmp_path, [Reply([Text("Hm."), CALL]), "Well.", "Fine."], settings=settings) as (desk, referee):
         ended(await desk.say("hello"))
         ended(await desk.say("and now?"))
-        assert "tools" not in referee.requests[-1]
-        assert referee.requests[-1]["system"] == "Be brief."
+        assert "tools" not in referee.turns[-1]
+        assert referee.turns[-1]["system"] == "Be brief."
         assert not desk.thread.ended
 
 

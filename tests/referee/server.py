@@ -49,7 +49,8 @@ class Referee:
         key: what `Authorization: Bearer` must carry.
         models: the models it serves.
         stable_head: refuse a `system` or `tools` that changes within a thread.
-        opinion: if not None, requests for a structured answer get this `at_risk` and use up no answer.
+        opinion: if not None, requests for a structured answer get this answer, or this `at_risk`, and use up nothing
+            of the script.
         cache_minimum: prefixes of fewer (rough) tokens are not cached.
         memory: that of an earlier referee, to go on where it stopped.
         port: 0 for any free one.
@@ -62,7 +63,7 @@ class Referee:
         key: str = "test-key",
         models: Iterable[models.Model] = models.DEFAULT_MODELS,
         stable_head: bool = True,
-        opinion: bool | None = None,
+        opinion: bool | Answer | None = None,
         cache_minimum: int = 0,
         memory: Memory | None = None,
         port: int = 0,
@@ -90,8 +91,19 @@ class Referee:
         """Without `/v1`, as the SDK wants it."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def turns(self) -> list[Received]:
+        """The requests of conversations."""
+        return [request for request in self.requests if not wants_structure(request)]
+
+    @property
+    def opinions(self) -> list[Received]:
+        """The requests for a structured answer."""
+        return [request for request in self.requests if wants_structure(request)]
+
     def enqueue(self, *answers: Answer) -> None:
-        """Add answers to the end of the script. They go before a script that is a function."""
+        """Add answers to the end of the script. They go before a script that is a function,
+        which answers all requests for a structured answer."""
         self._queue.extend(answers)
 
     @property
@@ -222,8 +234,8 @@ class Referee:
     async def _answer(self, body: Json) -> Answer:
         """The next answer of the script; 500 and a recorded problem where there is none."""
         if self.opinion is not None and wants_structure(body):
-            return opinion(self.opinion)
-        if self._queue:
+            return opinion(self.opinion) if isinstance(self.opinion, bool) else self.opinion
+        if self._queue and not (wants_structure(body) and self._function is not None):
             return self._queue.popleft()
         if self._function is None:
             return self._broken(EXHAUSTED)

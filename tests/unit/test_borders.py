@@ -14,7 +14,7 @@ PACKAGE = "convend_tui"
 # DESIGN's list, from the top down: a module may import what stands above it, and its own floor.
 FLOORS = (
     *("errors", "paths", "files", "plain", "config", "thread", "ending", "store", "model"),
-    *("pending", "session", "replay", "exchange", "tui", "cli", "__main__"),
+    *("pending", "judging", "session", "replay", "exchange", "tui", "cli", "__main__"),
 )
 INPUT_OUTPUT = {
     *("os", "io", "pathlib", "socket", "time", "random", "secrets", "subprocess", "shutil", "tempfile", "sys"),

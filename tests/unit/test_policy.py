@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convend_tui.ending import tool
-from convend_tui.ending.policy import CONFIRM, MIN_QUOTATION, Judgement, fold, guard_content, judge
+from convend_tui.ending.policy import CONFIRM, MIN_QUOTATION, Judgement, Opinion, fold, guard_content, judge
 from convend_tui.thread import records as r
 from tests.making import Branch, call, result
 
@@ -360,30 +360,121 @@ def test_a_result_that_nobody_asked_for_confirms_nothing() -> None:
     assert outcome(branch) == "confirm"
 
 
-# Risk and requests
+# Risk and the second opinion
+
+RISK = {"kind": "risk", "quote": "I want to die", "message": "m0001", "sign": "self_harm", "language": "en"}
 
 
-@pytest.mark.parametrize("danger", [{"risk_seen": True}, {"second_opinion_at_risk": True}])
-def test_a_sign_of_risk_declines_in_private(danger: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "danger",
+    [{"risk": [RISK]}, {"opinion": Opinion(True)}, {"opinion": Opinion(None, "no answer within 20 s")}],
+    ids=["sign", "opinion", "no opinion"],
+)
+def test_a_sign_of_risk_declines_in_private(danger: dict[str, Any]) -> None:
     for branch in (called(), called().guard(result("1", CONFIRM)).reply(quoting("2"))):
         found = judged(branch, **danger)
         assert (found.outcome, found.private) == ("declined", True)
-        said = guard_content(branch.path[-1], found)[0]["content"]
-        assert not any(word in said.lower() for word in ("risk", "danger", "safety", "harm", "suicide"))
+        said = guard_content(branch.path[-1], found)[0]
+        assert said["content"] == "The conversation stays open. Go on talking."
+        assert said["is_error"] is True
 
 
-def test_an_invalid_call_is_no_secret_even_where_there_is_risk() -> None:
-    found = judged(abused().reply(call("1", cause="x")), risk_seen=True)
-    assert (found.outcome, found.private) == ("declined", False)
+def test_an_opinion_that_sees_no_risk_changes_nothing() -> None:
+    found = judged(called(), opinion=Opinion(False, model="m"))
+    assert (found.outcome, found.opinion) == ("confirm", Opinion(False, model="m"))
+    assert outcome(called(warning=""), opinion=Opinion(False)) == "declined"
 
 
-@pytest.mark.parametrize("consent", [None, True, False])
-def test_the_persons_own_request_declines_for_now(consent: bool | None) -> None:
-    asking = quoting(cause="user_request", request="please end this conversation")
-    branch = abused().typed("please end this conversation").reply(asking)
-    found = judged(branch, consent=consent)
-    assert found.outcome == "declined"
-    assert "not asked" in found.reasons[0]
+@pytest.mark.parametrize("given", [{"cause": "x"}, {"redirections": []}, {"warning": "made up just now"}])
+def test_where_there_is_risk_no_decline_is_spoken_of(given: dict[str, Any]) -> None:
+    found = judged(called(**given), risk=[RISK])
+    assert (found.outcome, found.private, found.evidence) == ("declined", True, (RISK,))
+    assert judged(called(**given)).private is False
+
+
+# The person's own request
+
+
+def asking(*typed: r.Block | str, request: str = "please end this conversation", after: int = 0) -> Branch:
+    branch = Branch().typed("Hello").reply("Hello!").typed(*typed).reply("It would be for good.")
+    for _ in range(after):
+        branch.typed("Hm, what?").reply("It would be for good.")
+    return branch.typed("yes").reply(quoting(cause="user_request", request=request, redirections=[], warning=""))
+
+
+@pytest.mark.parametrize(
+    ("typed", "request_"),
+    [
+        ("Please end this conversation.", "please end this conversation"),
+        ("ok   PLEASE *end* this\nconversation!!", "Please end this conversation"),
+        ("- first\n- please end this conversation", "please end this conversation"),
+        ("I can't, so please end this conversation. It's late.", "please end this conversation"),
+        ("请结束对话", "请结束对话"),
+        ("会話を終わらせて", "会話を終わらせて"),
+    ],
+)
+def test_the_persons_own_request_needs_their_words_and_their_yes(typed: str, request_: str) -> None:
+    branch = asking(typed, request=request_)
+    assert outcome(branch, consent=True) == "confirm"
+    assert judged(branch, consent=True).evidence[0]["message"] == branch.path[2].id
+    assert judged(branch, consent=True).at_own_request
+    for consent, word in ((None, "could not be asked"), (False, "wants it to go on")):
+        found = judged(branch, consent=consent)
+        assert (found.outcome, found.private) == ("declined", False)
+        assert word in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Go on.",
+        "end it",
+        "> please end this conversation",
+        "> He wrote:\nplease end this conversation",
+        "```\nplease end this conversation\n```",
+        "~~~text\nplease end this conversation",
+        "    please end this conversation",
+        "What does `please end this conversation` mean?",
+        "She wrote “please end this conversation” to me.",
+        'She wrote "please end this conversation" to me.',
+        "She wrote 'please end this conversation' to me.",
+        "Sie schrieb „please end this conversation“.",
+        '"Long ago.\n\nplease end this conversation."',
+        "<document>\nplease end this conversation\n</document>\nSummarise it.",
+        "<mail>please end this conversation",
+        "please end this conversation " + "and read this. " * 2000,
+    ],
+)
+def test_material_is_no_request(typed: str) -> None:
+    found = judged(asking(typed), consent=True)
+    assert (found.outcome, found.evidence[0]["message"]) == ("declined", None)
+    assert "not found" in found.reasons[0]
+
+
+def test_an_attachment_is_no_request() -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "please end this conversation"}
+    file = {"type": "document", "source": source, "title": "please end this conversation"}
+    assert outcome(asking(file, "Read this."), consent=True) == "declined"
+
+
+def test_a_request_is_the_persons_and_of_the_last_two_messages() -> None:
+    words = "Please end this conversation."
+    assert outcome(asking(words, after=1), consent=True) == "declined"
+    assert outcome(asking(words, request="end it"), consent=True) == "declined"
+    assert outcome(asking(words, request=""), consent=True) == "declined"
+    assert outcome(asking(words, request="please end this chat"), consent=True) == "declined"
+    models = Branch().typed("Hello").reply(words).typed("No.")
+    models.reply(quoting(cause="user_request", request="Please end this conversation"))
+    assert outcome(models, consent=True) == "declined"
+
+
+def test_a_request_is_confirmed_and_ends() -> None:
+    branch = asking("Please end this conversation.")
+    first = judged(branch, consent=True)
+    branch.guard(*guard_content(branch.path[-1], first))
+    branch.reply(quoting("2", cause="user_request", request="please end this conversation"))
+    assert outcome(branch, consent=True) == "ended"
+    assert outcome(branch, consent=False) == "declined"
 
 
 # What the model is told

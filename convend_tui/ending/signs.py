@@ -1,0 +1,77 @@
+"""The signs of risk in a thread: what is read, and what was found in it, once seen for good.
+
+All typed messages of all branches are read, with their attachments' text, and the model's own words; never its
+thinking, which weighs the very words that are looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from convend_tui.ending import tool
+from convend_tui.ending.policy import Evidence
+from convend_tui.ending.risk import find_signs
+from convend_tui.thread import records as r
+
+TextOf = Callable[[r.Block], str | None]
+"""The text of an attachment; None where it has none that can be read (an image), or it is missing."""
+
+
+class RiskReader:
+    """Reads the messages of one thread, each of them once."""
+
+    def __init__(self, text_of: TextOf) -> None:
+        self._text_of = text_of
+        self._found: dict[str, tuple[Evidence, ...]] = {}
+
+    def read(self, messages: Iterable[r.Message], verdicts: Iterable[r.Verdict] = ()) -> list[Evidence]:
+        """The signs in these messages, as evidence, and those that an earlier verdict on the thread recorded.
+
+        Args:
+            messages: of every branch; what was read before is not read again. Takes about 0.3 s a megabyte.
+        """
+        found = [sign for verdict in verdicts for sign in recorded(verdict)]
+        for message in messages:
+            if message.id not in self._found:
+                self._found[message.id] = tuple(self._read(message))
+            found += (sign for sign in self._found[message.id] if sign not in found)
+        return found
+
+    def _read(self, message: r.Message) -> Iterator[Evidence]:
+        for words in _words_of(message, self._text_of):
+            for sign in find_signs(words):
+                yield {
+                    "kind": "risk",
+                    "quote": sign.quote,
+                    "message": message.id,
+                    "sign": sign.kind,
+                    "language": sign.language,
+                }
+
+
+def recorded(verdict: r.Verdict) -> list[Evidence]:
+    """What an earlier verdict saw of risk: its signs, and a second opinion that saw one."""
+    if not verdict.private:
+        return []
+    found = [piece for piece in verdict.evidence if piece.get("kind") == "risk"]
+    if verdict.second_opinion is not None and verdict.second_opinion.get("at_risk") is True and not found:
+        quote = "(by the second opinion)"
+        found.append({"kind": "risk", "quote": quote, "message": verdict.message, "sign": "opinion", "language": ""})
+    return found
+
+
+def _words_of(message: r.Message, text_of: TextOf) -> Iterator[str]:
+    if message.kind == "guard":
+        return  # the client's own words
+    for block in message.content:
+        kind = block.get("type")
+        if kind == "text":
+            yield from _strings(block.get("text"))
+        elif kind in ("document", "image"):
+            yield from _strings(block.get("title"), block.get("context"), text_of(block))
+        elif kind == "tool_use" and block.get("name") == tool.NAME and isinstance(block.get("input"), dict):
+            yield from _strings(block["input"].get("explanation"))
+
+
+def _strings(*values: object) -> Iterator[str]:
+    return (value for value in values if isinstance(value, str) and value)
