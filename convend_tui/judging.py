@@ -88,7 +88,7 @@ class Judge:
         # A long thread takes a while to read; keys and other chats go on meanwhile.
         found = await asyncio.to_thread(decide)
         assert found is not None  # the message counts
-        return found if found.opinion is second else replace(found, opinion=second)
+        return replace(found, opinion=second)
 
     def _wants_opinion(self) -> bool:
         server = self._models.config.server(self._handle.thread.settings.server)

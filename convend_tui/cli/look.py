@@ -12,11 +12,9 @@ from convend_tui.cli.output import emit, open_library, say, write, write_lines
 from convend_tui.ending.tool import cause_in_words
 from convend_tui.plain import one_line
 from convend_tui.store.library import find_message
-from convend_tui.thread import lock
+from convend_tui.thread import lock, outline
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
-
-_PREVIEW = 80
 
 
 def list_threads(arguments: argparse.Namespace) -> int:
@@ -31,7 +29,7 @@ def list_threads(arguments: argparse.Namespace) -> int:
         else:
             marks = "  ended" if summary.ended else ""
             branches = f"  {summary.branches} branches" if summary.branches > 1 else ""
-            title = one_line(summary.title, _PREVIEW)
+            title = one_line(summary.title, outline.PREVIEW)
             write(f"{summary.id}  {_when(summary.updated)}  {title}{branches}{marks}\n")
         if summary.problem:
             say(f"convend: {summary.problem}")
@@ -66,7 +64,7 @@ def tree(arguments: argparse.Namespace) -> int:
     """`convend tree`: every message, indented only at forks."""
     problems, thread = _open(arguments.thread)
     current = {message.id for message in thread.path(thread.leaf)}
-    rows = list(_rows(thread))
+    rows = list(outline.rows(thread))
     if arguments.json:
         messages = [
             {
@@ -74,7 +72,7 @@ def tree(arguments: argparse.Namespace) -> int:
                 "parent": message.parent,
                 "role": message.role,
                 "kind": message.kind,
-                "preview": "" if thread.unseen(message) else preview(message),
+                "preview": "" if thread.unseen(message) else outline.preview(message),
                 "ended": message.id in thread.ended,
                 "current": message.id in current,
                 "label": label.label if (label := thread.labels.get(message.id)) else None,
@@ -90,39 +88,16 @@ def tree(arguments: argparse.Namespace) -> int:
             mark = "*" if message.id in current else " "
             end = "  [ended]" if message.id in thread.ended else ""
             who = "you" if message.role == "user" else "model"
-            write(f"{mark} {'  ' * depth}{message.id}  {who}: {preview(message)}{end}\n")
+            write(f"{mark} {'  ' * depth}{message.id}  {who}: {outline.preview(message)}{end}\n")
     for problem in problems:
         say(f"convend: {problem}")
     return 0
-
-
-def preview(message: r.Message) -> str:
-    """The first words of a message, on one line; what it is, where it has none."""
-    if text := one_line(r.text_of(message)[:1000], _PREVIEW):
-        return text
-    if message.stop_reason == "refusal":
-        return "(refused)"
-    kinds = [str(block.get("type")) for block in message.content]
-    return f"({', '.join(kinds)})" if kinds else "(empty)"
 
 
 def _open(words: str) -> tuple[list[str], Thread]:
     library = open_library()
     handle = library.open(library.resolve(words))
     return [*handle.problems, *handle.thread.problems], handle.thread
-
-
-def _rows(thread: Thread) -> Iterator[tuple[r.Message, int]]:
-    """All messages, parents before children, with how many forks stand above them."""
-    todo = [(root, 0) for root in reversed(thread.roots)]
-    if len(todo) > 1:
-        todo = [(root, 1) for root, _ in todo]
-    while todo:
-        node, depth = todo.pop()
-        yield thread.messages[node], depth
-        children = thread.children(node)
-        deeper = depth + (len(children) > 1)
-        todo.extend((child, deeper) for child in reversed(children))
 
 
 def _message(thread: Thread, message: r.Message) -> dict[str, Any]:
@@ -172,7 +147,7 @@ def _pages(thread: Thread, path: list[r.Message], ended: r.Ended | None) -> Iter
         who = "You" if message.role == "user" else message.model or "Model"
         yield ""
         yield f"── {who} · {_when(message.at)} · {message.id}{place}{partial}"
-        yield r.text_of(message) or preview(message)
+        yield r.text_of(message) or outline.preview(message)
     if ended is not None:
         yield ""
         cause = cause_in_words(ended.cause)

@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _turns(command)
     _look(command)
+    _say(command)
     _setup(command, commands)
     return parser
 
@@ -105,6 +106,21 @@ def _look(command: Callable[..., None]) -> None:
     command("list", _late("look", "list_threads"), "All threads, the one used last first.", _JSON)
     command("show", _late("look", "show"), "The messages of one path.", _THREAD, _AT, _JSON)
     command("tree", _late("look", "tree"), "All messages of a thread, with their branches.", _THREAD, _JSON)
+
+
+def _say(command: Callable[..., None]) -> None:
+    command(
+        "feedback",
+        _late("feedback", "feedback"),
+        "Say that an answer or an ending was right or wrong; or write a report on endings, to read or to send on.",
+        _arg("thread", metavar="THREAD", nargs="?", help=_MESSAGE + "; of a report: this thread only"),
+        _arg("message", metavar="MESSAGE", nargs="?", help=_MESSAGE),
+        _arg("--up", dest="thumbs", action="append_const", const="up", help="thumbs up"),
+        _arg("--down", dest="thumbs", action="append_const", const="down", help="thumbs down"),
+        _arg("--comment", metavar="TEXT", help="a few words on it"),
+        _arg("--report", action="store_true", help="print a report: endings and declined calls with their evidence"),
+        _arg("--with-text", action="store_true", help="the report holds the text of the conversations too"),
+    )
 
 
 def _setup(command: Callable[..., None], commands: Any) -> None:

@@ -130,11 +130,11 @@ def judge(
         reasons, evidence = _own_request(path, call, consent)
     else:
         reasons, evidence = _misuse(path, call, min_redirections)
-    if reasons:
-        return Judgement("declined", reasons, evidence, call=call)
     if opinion is not None and opinion.at_risk is not False:
         why = "The second opinion sees a risk." if opinion.at_risk else f"No second opinion: {opinion.reason}"
         return Judgement("declined", (why,), evidence, True, call, opinion)
+    if reasons:
+        return Judgement("declined", reasons, evidence, call=call, opinion=opinion)
     outcome: Outcome = "ended" if _confirms(path) else "confirm"
     return Judgement(outcome, (), evidence, call=call, opinion=opinion)
 

@@ -19,6 +19,7 @@ from convend_tui.model.reply import ReplyBuilder
 from convend_tui.thread import records as r
 
 TIMEOUT_S = 20.0
+"""Seconds for the whole of it."""
 MAX_TOKENS = 4096
 """The answer has a dozen tokens; the rest is for models that always think."""
 
@@ -77,19 +78,19 @@ def build(
     }
 
 
-async def ask(client: Client, body: dict[str, Any], timeout: float = TIMEOUT_S) -> Opinion:
-    """Ask for the opinion, and wait for it at most `timeout` seconds. Does not raise for a server that fails."""
+async def ask(client: Client, body: dict[str, Any]) -> Opinion:
+    """Ask for the opinion, and wait for it at most `TIMEOUT_S`. Does not raise for a server that fails."""
     reply = ReplyBuilder()
     request_id = None
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(TIMEOUT_S):
             stream = await client.stream(body)
             request_id = stream.request_id
             async for event in stream:
                 reply.feed(event, 0)
         at_risk, reason = _read(reply), ""
     except TimeoutError:
-        at_risk, reason = None, f"no answer within {timeout:g} s"
+        at_risk, reason = None, f"no answer within {TIMEOUT_S:g} s"
     except (ModelError, msgspec.MsgspecError) as error:
         at_risk, reason = None, str(error)
     return Opinion(at_risk, reason, reply.model or body["model"], request_id, reply.usage or None)

@@ -40,7 +40,10 @@ class Actions:
         screen = self._screen
         conversation = Conversation(None, show_thinking=screen.convend.config.ui.show_thinking)
         conversation.wanted = screen.convend.choices.model
+        left = screen.conversation
         screen.show_conversation(conversation)
+        if left.ended is not None:
+            screen.endings.offer_draft(left)
 
     do_new_here = do_new
 
@@ -175,9 +178,7 @@ class Actions:
         sibling = screen.conversation.flip(message.id, step)
         if sibling is None:
             return
-        handle = screen.conversation.handle
-        if handle is not None and handle.read_only is None and screen.conversation.leaf:
-            screen.sending.append(handle, [r.Leaf(at=handle.now(), message=screen.conversation.leaf)])
+        self._keep_place()
         screen.refresh_all()
         screen.transcript.go_to(sibling)
 
@@ -192,6 +193,93 @@ class Actions:
 
     def do_newer(self) -> None:
         self._flip(1)
+
+    # -- endings and feedback -------------------------------------------------------------------------
+
+    def _judged(self) -> str | None:
+        """The message whose verdict or ending can be explained: the focused one, or the one that the notice is of."""
+        item = self._screen.transcript.focused_item
+        if isinstance(item, NoticeItem):
+            return item.ended.message
+        if isinstance(item, MessageItem) and item.verdict is not None and not item.is_private:
+            return item.verdict.message
+        return None
+
+    def why_not_why(self) -> str | None:
+        return None if self._judged() else "The model has not asked for an ending here."
+
+    def do_why(self) -> None:
+        message, thread = self._judged(), self._screen.conversation.thread
+        assert message is not None and thread is not None
+        self._screen.endings.why(thread, message)
+
+    def _rated(self) -> r.Message | None:
+        item, thread = self._screen.transcript.focused_item, self._screen.conversation.thread
+        if isinstance(item, NoticeItem) and thread is not None:
+            return thread.messages.get(item.ended.message)
+        return item.message if isinstance(item, MessageItem) else None
+
+    def why_not_feedback(self) -> str | None:
+        message, handle = self._rated(), self._screen.conversation.handle
+        if message is None or handle is None:
+            return NO_MESSAGE
+        if message.role != "assistant":
+            return "Feedback goes to an answer or an ending."
+        return handle.read_only
+
+    def do_feedback(self) -> None:
+        message = self._rated()
+        assert message is not None
+        self._screen.endings.rate(self._screen.conversation, message)
+
+    def why_not_report(self) -> str | None:
+        from convend_tui.exchange.report import worth_reporting
+
+        thread = self._screen.conversation.thread
+        told = thread is not None and worth_reporting(thread)
+        return None if told else "There is no ending, no declined call and no feedback in this chat."
+
+    def do_report(self) -> None:
+        thread = self._screen.conversation.thread
+        assert thread is not None
+        self._screen.endings.report(thread)
+
+    # -- the tree -------------------------------------------------------------------------------------
+
+    def why_not_tree(self) -> str | None:
+        conversation = self._screen.conversation
+        if conversation.turn is not None:
+            return STREAMING
+        return None if conversation.thread is not None else NO_MESSAGE
+
+    def do_tree(self) -> None:
+        from convend_tui.tui.tree_pick import pick_message
+
+        screen = self._screen
+        thread = screen.conversation.thread
+        assert thread is not None
+        item = screen.transcript.focused_item
+        here = (
+            item.message.id if isinstance(item, MessageItem) and item.message is not None else screen.conversation.leaf
+        )
+        screen.convend.push_screen(pick_message(thread, here), self._go_to)
+
+    def _go_to(self, message_id: str | None) -> None:
+        """Show a message of any branch."""
+        screen = self._screen
+        if message_id is None or not screen.conversation.show_branch_of(message_id):
+            return
+        self._keep_place()
+        screen.refresh_all()
+        screen.transcript.focus()
+        screen.transcript.go_to(message_id)
+
+    def _keep_place(self) -> None:
+        """Write down where the person is, so that the thread opens there."""
+        conversation = self._screen.conversation
+        handle = conversation.handle
+        if handle is not None and handle.read_only is None and conversation.leaf:
+            self._screen.sending.append(handle, [r.Leaf(at=handle.now(), message=conversation.leaf)])
 
     def why_not_copy(self) -> str | None:
         return None if self._copied() else NO_MESSAGE
@@ -280,6 +368,7 @@ class Actions:
 
     def do_help(self) -> None:
         from convend_tui.tui.help import HelpScreen
+        from convend_tui.tui.status_words import MARKS
 
         screen = self._screen
         sections = [
@@ -289,6 +378,7 @@ class Actions:
             )
             for where, title in SECTIONS.items()
         ]
+        sections.append(("Marks", list(MARKS)))
         screen.convend.push_screen(HelpScreen(sections))
 
     do_keys = do_help

@@ -6,7 +6,7 @@ It turns the thread and the events of a turn into the transcript's items. It dra
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,8 @@ class Conversation:
         self.handle = handle
         self.leaf: str | None = handle.thread.leaf if handle else None
         """The end of the path shown. Other processes move the thread's own; this one stays where the person is."""
+        self.session: Session | None = None
+        """Made when something is sent first."""
         self.turn: Turn | None = None
         self.failure: ErrorItem | None = None
         self.editing: Editing | None = None
@@ -89,7 +91,7 @@ class Conversation:
             found.append(self.failure)
         if self.thread is not None and (ended := self.ended) is not None:
             model = self.thread.messages[ended.message].model if ended.message in self.thread.messages else None
-            found.append(NoticeItem(ended, model or ""))
+            found.append(NoticeItem(ended, model or "", _newest(self.thread.feedback.get(ended.message))))
         return found or [welcome]
 
     def _messages(self, thread: Thread) -> list[MessageItem]:
@@ -125,6 +127,8 @@ class Conversation:
                 item.place = Place(siblings.index(message.id) + 1, len(siblings), elsewhere, message.id)
         item.goes_on = parent is not None and parent.kind == "guard" and message.role == "assistant"
         item.verdict = thread.verdicts.get(message.id)
+        if message.id not in thread.ended:
+            item.feedback = _newest(thread.feedback.get(message.id))
         return item
 
     def item(self, key: str) -> MessageItem | None:
@@ -219,10 +223,18 @@ class Conversation:
         index = siblings.index(message_id) + step
         if not 0 <= index < len(siblings):
             return None
-        self.leaf = self.thread.last_leaf(siblings[index])
-        self.failure = None
-        self.usage = {}
+        self.show_branch_of(siblings[index])
         return siblings[index]
+
+    def show_branch_of(self, message_id: str) -> bool:
+        """Show the path through a message, where the person last was below it. False where there is no such message."""
+        if self.thread is None or message_id not in self.thread.messages:
+            return False
+        if all(message.id != message_id for message in self.thread.path(self.leaf)):
+            self.leaf = self.thread.last_leaf(message_id)
+            self.failure = None
+            self.usage = {}
+        return True
 
     def followed(self) -> None:
         """Others wrote: go on to the end of the path shown, if it has grown."""
@@ -258,3 +270,7 @@ class Conversation:
         if self.editing.again and lock.unchanged(message, content):
             return session.retry(message.id, settings)
         return session.edit(message.id, content, settings)
+
+
+def _newest(given: Sequence[r.Feedback] | None) -> r.Feedback | None:
+    return given[-1] if given else None

@@ -109,6 +109,7 @@ class Confirm(Dialog[bool]):
         Binding("right,down", "app.focus_next", "Next", show=False),
     ]
     AUTO_FOCUS = "Button.-chosen"
+    HINT = "←→ choose · Enter · y yes · n no · Esc cancels"
 
     def __init__(self, title: str, body: str, yes: str = "Yes", no: str = "No", *, default_yes: bool = False) -> None:
         super().__init__(title)
@@ -123,7 +124,7 @@ class Confirm(Dialog[bool]):
             no = "" if self._default_yes else "-chosen"
             yield Button(Content(one_line(self._yes)), id="yes", classes=yes, compact=True)
             yield Button(Content(one_line(self._no)), id="no", classes=no, compact=True)
-        yield _hint("←→ choose · Enter · y yes · n no · Esc cancels")
+        yield _hint(self.HINT)
 
     @on(Button.Pressed)
     def take_answer(self, event: Button.Pressed) -> None:

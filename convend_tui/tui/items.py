@@ -24,6 +24,15 @@ _CUT = {
 _KNOWN = {"end_turn", "stop_sequence", "tool_use", "refusal", "pause_turn", None, *_CUT}
 
 
+_NOTICE_KEYS = (
+    ("n", "new chat"),
+    ("e", "edit an earlier message"),
+    ("w", "why"),
+    ("f", "feedback"),
+    ("t", "tree"),
+)
+
+
 class Body(Protocol):
     """Text that renders itself; see tui/markdown.py."""
 
@@ -68,6 +77,7 @@ class MessageItem:
         "_body",
         "_thinking",
         "_thinking_body",
+        "feedback",
         "goes_on",
         "key",
         "message",
@@ -87,6 +97,8 @@ class MessageItem:
         self.goes_on = False
         """It continues the model's message above it, after a call: it has no line of its own."""
         self.verdict: r.Verdict | None = None
+        self.feedback: r.Feedback | None = None
+        """What the person said of it last."""
         self.status = ""
         """What is said while nothing has arrived yet."""
         self.model = (message.model or "") if message is not None else ""
@@ -204,7 +216,9 @@ class MessageItem:
         if verdict is not None and not self.is_private and verdict.outcome != "ended":
             said = "it was asked to confirm" if verdict.outcome == "confirm" else "not ended"
             reasons = f": {' '.join(verdict.reasons)}" if verdict.reasons else ""
-            notes.append(f"The model asked to end the conversation · {said}{reasons}")
+            notes.append(f"The model asked to end the conversation · {said}{reasons} (w:\N{NO-BREAK SPACE}why)")
+        if self.feedback is not None:
+            notes.append(feedback_words(self.feedback))
         return notes
 
 
@@ -213,10 +227,11 @@ class NoticeItem:
 
     tone: Tone = "notice"
 
-    def __init__(self, ended: r.Ended, model: str) -> None:
+    def __init__(self, ended: r.Ended, model: str, feedback: r.Feedback | None = None) -> None:
         self.key = f"ended:{ended.message}"
         self.ended = ended
         self.model = model
+        self.feedback = feedback
 
     def estimate(self, width: int) -> int:
         """A cheap guess of its height."""
@@ -232,17 +247,20 @@ class NoticeItem:
             [(f"{day_and_clock(self.ended.at)} · {one_line(cause)}", dim)],
             [],
             [(visible(self.ended.explanation), text)],
+            *([[], [(visible(feedback_words(self.feedback)), dim + Style(italic=True))]] if self.feedback else []),
             [],
-            [
-                ("n", text + Style(bold=True)),
-                (" new chat   ", dim),
-                ("e", text + Style(bold=True)),
-                (" edit an earlier message   ", dim),
-                ("[ ]", text + Style(bold=True)),
-                (" branches", dim),
-            ],
+            _keys(_NOTICE_KEYS, text + Style(bold=True), dim),
         ]
         return framed(parts, width, accent)
+
+
+def _keys(keys: Sequence[tuple[str, str]], strong: Style, dim: Style) -> list[Span]:
+    """Keys and what they do; a key and its words stay on one line."""
+    spans: list[Span] = []
+    for key, words in keys:
+        spans += [("  ", dim)] if spans else []
+        spans += [(key, strong), (f"\N{NO-BREAK SPACE}{words.replace(' ', chr(0xA0))}", dim)]
+    return spans
 
 
 class ErrorItem:
@@ -308,6 +326,12 @@ def thinking_of(message: r.Message) -> str:
     """The thinking that the model shows of a message."""
     parts = [b.get("thinking") for b in message.content if b.get("type") == "thinking"]
     return "\n\n".join(part for part in parts if isinstance(part, str) and part)
+
+
+def feedback_words(feedback: r.Feedback) -> str:
+    """What the person said of a message, on one line."""
+    thumb = {"up": "thumbs up", "down": "thumbs down"}.get(feedback.thumb, feedback.thumb)
+    return f"Your feedback: {thumb}" + (f" · {feedback.comment}" if feedback.comment else "")
 
 
 def refusal_words(message: r.Message) -> str:

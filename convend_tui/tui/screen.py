@@ -29,13 +29,14 @@ from convend_tui.tui.items import NoticeItem
 from convend_tui.tui.listing import Listing
 from convend_tui.tui.sending import Sending
 from convend_tui.tui.status import KeyHints, StatusLine
-from convend_tui.tui.status_words import hints, status
+from convend_tui.tui.status_words import ENDED, hints, status
 from convend_tui.tui.thread_list import ThreadList
 from convend_tui.tui.transcript import Transcript
 from convend_tui.tui.welcome import welcome
 
 if TYPE_CHECKING:
     from convend_tui.tui.app import ConvendApp
+    from convend_tui.tui.endings import Endings
     from convend_tui.tui.model_choice import ModelChoice
 
 PARTS = "ThreadList, #title, Transcript, Composer, StatusLine, KeyHints"
@@ -76,6 +77,13 @@ class ChatScreen(Screen[None]):
     def convend(self) -> ConvendApp:
         """The app, with what lives as long as the program does."""
         return cast("ConvendApp", self.app)
+
+    @cached_property
+    def endings(self) -> Endings:
+        """The dialogs about endings, imported when first needed."""
+        from convend_tui.tui.endings import Endings
+
+        return Endings(self)
 
     @cached_property
     def model_choice(self) -> ModelChoice:
@@ -156,7 +164,7 @@ class ChatScreen(Screen[None]):
         if not self.is_whole:
             return
         width = max(10, self.size.width - 10)
-        mark = "  ⊘ ended" if self.conversation.ended else ""
+        mark = f"  {ENDED}" if self.conversation.ended else ""
         self.query_one("#title", Static).update(Content(one_line(self.conversation.title, width) + mark))
         self.query_one(StatusLine).show(*status(self))
         self.query_one(KeyHints).show(hints(self))
@@ -202,6 +210,11 @@ class ChatScreen(Screen[None]):
             self.composer.restore(editing.text)
         else:
             self.composer.restore(as_state(drafts.load(self.convend.paths, self.draft_name)))
+
+    def take_draft(self, draft: drafts.Draft) -> None:
+        """Put another chat's draft into this one."""
+        self.composer.restore(as_state(draft))
+        self.keep_draft()
 
     @property
     def draft_name(self) -> str:

@@ -20,6 +20,7 @@ from convend_tui.tui.conversation import Conversation, Editing, Turn
 from convend_tui.tui.items import clock
 
 if TYPE_CHECKING:
+    from convend_tui.ending.tool import Call
     from convend_tui.session import Session
     from convend_tui.tui.screen import ChatScreen
 
@@ -83,17 +84,26 @@ class Sending:
         if conversation.handle is None:
             conversation.handle = app.library.new(await app.models.new_settings(conversation.wanted))
         settings = self._settings(conversation.handle, conversation)
-        return conversation.outgoing(self._session(conversation.handle), text, attachments, settings)
+        return conversation.outgoing(self._session(conversation), text, attachments, settings)
 
     async def _retry(self, conversation: Conversation, message_id: str) -> Events:
         assert conversation.handle is not None
         settings = self._settings(conversation.handle, conversation)
-        return self._session(conversation.handle).retry(message_id, settings)
+        return self._session(conversation).retry(message_id, settings)
 
-    def _session(self, handle: ThreadHandle) -> Session:
-        from convend_tui.session import Session
+    def _session(self, conversation: Conversation) -> Session:
+        """The chat's own session: it remembers what it has read of the thread."""
+        if conversation.session is None:
+            from convend_tui.session import Session
 
-        return Session(handle, self._screen.convend.models, self._screen.convend.paths)
+            app, endings = self._screen.convend, self._screen.endings
+            assert conversation.handle is not None
+
+            async def ask(call: Call) -> bool:
+                return await endings.ask_person(conversation, call)
+
+            conversation.session = Session(conversation.handle, app.models, app.paths, ask)
+        return conversation.session
 
     def _settings(self, handle: ThreadHandle, conversation: Conversation) -> r.Settings | None:
         if conversation.wanted is None:
@@ -219,7 +229,7 @@ class Sending:
                 await handle.append(records)
             except ConvendError as error:
                 self._screen.convend.tell(str(error), severity="error")
-            self._screen.refresh_lines()
+            self._screen.refresh_all()
             self._screen.listing.changed()
 
         self._screen.run_worker(write(), group="records")

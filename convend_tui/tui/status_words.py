@@ -6,15 +6,32 @@ import time
 from typing import TYPE_CHECKING
 
 from convend_tui.config import LOCAL_SERVER
+from convend_tui.ending.marks import warned
 from convend_tui.errors import NotConnected
 from convend_tui.tui.commands import BY_ID
+from convend_tui.tui.items import NoticeItem
 from convend_tui.tui.status import StatusPart, usage_parts
 
 if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
 
+WARNED = "⚠ warned"
+ENDED = "⊘ ended"
+MARKS = (
+    (
+        WARNED,
+        "Warned",
+        "The model has said on this branch that it may end the conversation, or has asked to and was declined. "
+        "Nothing is locked. Branches from before the warning know nothing of it.",
+        None,
+    ),
+    (ENDED, "Ended", "The model ended the conversation on this branch. w on the notice says why.", None),
+    ("‹ 2/3 ›", "Branches", "The second of three messages at this place; [ and ] show the others.", None),
+)
+"""Marks on the screen, as entries of the help page."""
 _WRITING = ("send", "newline", "back", "help", "new", "threads", "model")
 _READING = ("edit", "retry", "older", "newer", "keys", "copy", "write", "new_here")
+_ENDED = ("edit", "new_here", "why", "feedback", "tree", "older", "newer", "keys", "copy")
 _LISTING = ("new", "threads", "help")
 
 
@@ -28,6 +45,8 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
         left.append(StatusPart("editing" if not conversation.editing.again else "not answered", 2))
     elif conversation.ended is not None:
         left.append(StatusPart("ended by the model", 2))
+    elif conversation.thread is not None and warned(conversation.thread, conversation.leaf):
+        left.append(StatusPart(WARNED, 2))
     if conversation.handle is not None and conversation.handle.read_only:
         left.append(StatusPart("read-only", 2))
     usage = conversation.usage or last_usage(screen)
@@ -73,6 +92,8 @@ def hints(screen: ChatScreen) -> list[tuple[str, str, bool]]:
         first = [("Enter", "Open", False)]
     elif screen.composer.has_focus_within:
         ids, first = _WRITING, []
+    elif isinstance(screen.transcript.focused_item, NoticeItem):
+        ids, first = _ENDED, []
     else:
         ids, first = _READING, []
     found = list(first)
