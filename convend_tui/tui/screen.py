@@ -271,7 +271,7 @@ class ChatScreen(Screen[None]):
     @on(ThreadList.Opened)
     def open_thread(self, event: ThreadList.Opened) -> None:
         """Enter in the list."""
-        self.actions.open(event.id)
+        self.actions.chats.open(event.id)
 
     @on(Transcript.FocusMoved)
     def show_hints(self) -> None:

@@ -20,6 +20,12 @@ _LOCAL = """\
 
 _OFFLINE = "Everything saved can be read, branched in view and copied meanwhile; only sending needs a model."
 
+_ENDING = (
+    "The model can end a conversation, as a last resort. Then this branch locks, and you can still begin a new chat or "
+    "edit an earlier message."
+)
+_NO_ENDING = "In this chat the model cannot end the conversation: config.toml has it turned off."
+
 
 def connect_text() -> str:
     """How to connect a model."""
@@ -38,9 +44,9 @@ def welcome(models: Models, conversation: Conversation) -> WelcomeItem:
         from convend_tui.model.local import MODEL_NOTE
 
         return WelcomeItem("A new chat with the built-in model", f"{MODEL_NOTE}\n\nFor a real one:\n\n{_CONNECT}")
+    chosen = models.config.server(server)
+    can_end = models.config.ending.enabled and chosen is not None and chosen.ending
+    words = _ENDING if can_end else _NO_ENDING
     return WelcomeItem(
-        "A new chat",
-        f"{model} will answer. Write below and press Enter.\n\n"
-        "The model can end a conversation, as a last resort. Then this branch locks, and you can still begin a new "
-        "chat or edit an earlier message. F1 lists every key.",
+        "A new chat", f"{model} will answer. Write below and press Enter.\n\n{words} F1 lists every key."
     )

@@ -1,0 +1,37 @@
+"""What each command of the table does, and why it cannot be done now: an area a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from convend_tui.tui.actions.branches import Branches
+from convend_tui.tui.actions.chats import Chats
+from convend_tui.tui.actions.endings import Endings
+from convend_tui.tui.actions.messages import Messages
+from convend_tui.tui.actions.program import Program
+
+if TYPE_CHECKING:
+    from convend_tui.tui.screen import ChatScreen
+
+
+class Actions:
+    """All areas."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self.chats = Chats(screen)
+        self._areas = (self.chats, Messages(screen), Branches(screen), Endings(screen), Program(screen))
+
+    def refusal(self, command_id: str) -> str | None:
+        """Why not now; None where it can be done."""
+        check = self._find(f"why_not_{command_id}")
+        return check() if check is not None else None
+
+    def run(self, command_id: str) -> None:
+        """Do it."""
+        do = self._find(f"do_{command_id}")
+        assert do is not None, f"no area does {command_id}"
+        do()
+
+    def _find(self, name: str) -> Callable[[], Any] | None:
+        return next((found for area in self._areas if (found := getattr(area, name, None)) is not None), None)

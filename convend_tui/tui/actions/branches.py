@@ -1,0 +1,93 @@
+"""Branches: the siblings of a message, and the tree."""
+
+from __future__ import annotations
+
+from convend_tui.thread import records as r
+from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
+from convend_tui.tui.items import MessageItem
+
+
+class Branches(Area):
+    """What is done with branches."""
+
+    def _why_not_flip(self, step: int) -> str | None:
+        conversation = self._screen.conversation
+        if conversation.turn is not None:
+            return STREAMING
+        message = self._fork()
+        if message is None or conversation.thread is None:
+            return "There is no other branch here."
+        siblings = conversation.thread.siblings(message.id)
+        if not 0 <= siblings.index(message.id) + step < len(siblings):
+            return "This is the first branch here." if step < 0 else "This is the last branch here."
+        return None
+
+    def _fork(self) -> r.Message | None:
+        """The message to flip: the focused one, else, from a notice, the nearest above that has siblings."""
+        item, thread = self._screen.transcript.focused_item, self._screen.conversation.thread
+        if thread is None:
+            return None
+        if isinstance(item, MessageItem):
+            return thread.messages.get(item.place.message)
+        for above in reversed(self._screen.transcript.items):
+            if isinstance(above, MessageItem) and above.place.of > 1:
+                return thread.messages.get(above.place.message)
+        return None
+
+    def _flip(self, step: int) -> None:
+        screen = self._screen
+        message = self._fork()
+        assert message is not None
+        sibling = screen.conversation.flip(message.id, step)
+        if sibling is None:
+            return
+        self._keep_place()
+        screen.refresh_all()
+        screen.transcript.go_to(sibling)
+
+    def why_not_older(self) -> str | None:
+        return self._why_not_flip(-1)
+
+    def do_older(self) -> None:
+        self._flip(-1)
+
+    def why_not_newer(self) -> str | None:
+        return self._why_not_flip(1)
+
+    def do_newer(self) -> None:
+        self._flip(1)
+
+    def why_not_tree(self) -> str | None:
+        conversation = self._screen.conversation
+        if conversation.turn is not None:
+            return STREAMING
+        return None if conversation.thread is not None else NO_MESSAGE
+
+    def do_tree(self) -> None:
+        from convend_tui.tui.tree_pick import pick_message
+
+        screen = self._screen
+        thread = screen.conversation.thread
+        assert thread is not None
+        item = screen.transcript.focused_item
+        here = (
+            item.message.id if isinstance(item, MessageItem) and item.message is not None else screen.conversation.leaf
+        )
+        screen.convend.push_screen(pick_message(thread, here), self._go_to)
+
+    def _go_to(self, message_id: str | None) -> None:
+        """Show a message of any branch."""
+        screen = self._screen
+        if message_id is None or not screen.conversation.show_branch_of(message_id):
+            return
+        self._keep_place()
+        screen.refresh_all()
+        screen.transcript.focus()
+        screen.transcript.go_to(message_id)
+
+    def _keep_place(self) -> None:
+        """Write down where the person is, so that the thread opens there."""
+        conversation = self._screen.conversation
+        handle = conversation.handle
+        if handle is not None and handle.read_only is None and conversation.leaf:
+            self._screen.sending.append(handle, [r.Leaf(at=handle.now(), message=conversation.leaf)])
