@@ -17,6 +17,7 @@ from convend_tui.config.settings import (
     Ending,
     Local,
     Network,
+    Price,
     Server,
     Ui,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Ending",
     "Local",
     "Network",
+    "Price",
     "Server",
     "Ui",
     "example_text",

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from convend_tui.config.lines import Key
-from convend_tui.config.settings import DEFAULT_BASE_URL, SECTIONS, Config, Server, normal_base_url
+from convend_tui.config.settings import DEFAULT_BASE_URL, SECTIONS, Config, Price, Server, normal_base_url
 from convend_tui.config.source import Bad, Source, plain, read_source, read_table, setting_names, shown, unknown
 from convend_tui.errors import ConfigError
 from convend_tui.paths import Paths
@@ -47,6 +47,8 @@ def _from_source(source: Source) -> Config:
             top[name] = value
         elif name == "server":
             sections["servers"] = _servers(source, value)
+        elif name == "price":
+            sections["prices"] = _prices(source, value)
         elif name == "keys":
             sections["keys"] = _keys(source, value)
         elif kind := SECTIONS.get(name):
@@ -82,6 +84,19 @@ def _servers(source: Source, tables: Any) -> tuple[Server, ...]:
             server = dataclasses.replace(server, ca_bundle=source.file.parent / server.ca_bundle)
         servers.append(server)
     return tuple(servers)
+
+
+def _prices(source: Source, tables: Any) -> tuple[Price, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise source.error(("price",), "a price must be written as `[[price]]`, in double brackets.")
+    prices: list[Price] = []
+    for number, table in enumerate(tables):
+        where: Key = ("price", number)
+        price = Price(**read_table(source, where, table, Price, _hint_in("price")))
+        if not price.model:
+            raise source.error(where, '[[price]] needs a model, such as `model = "claude-opus-5-5"`.')
+        prices.append(price)
+    return tuple(prices)
 
 
 def _keys(source: Source, table: Any) -> Mapping[str, tuple[str, ...]]:
@@ -129,11 +144,11 @@ def _homes(name: str) -> list[str]:
 
 
 def _unknown_at_top(name: str, value: Any) -> str:
-    sections = [*SECTIONS, "keys", "server"]
+    sections = [*SECTIONS, "keys", "server", "price"]
     if isinstance(value, dict | list):
         # A close name of a section is likelier than a mistyped key.
         near = difflib.get_close_matches(name.lower(), sections, n=1)
-        right = {"server": "[[server]]"}.get(near[0], f"[{near[0]}]") if near else ""
+        right = {"server": "[[server]]", "price": "[[price]]"}.get(near[0], f"[{near[0]}]") if near else ""
         return f"unknown section `[{plain(name)}]`" + (f"; did you mean `{right}`?" if right else ".")
     hint = _HINTS.get(name.lower(), "")
     if not hint and (homes := _homes(name)):

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from convend_tui.config import key
-from convend_tui.config.source import Bad, is_bool, is_name, is_text, one_of, seconds, setting, shown, whole
+from convend_tui.config.source import Bad, amount, is_bool, is_name, is_text, one_of, seconds, setting, shown, whole
 from convend_tui.errors import NotConnected
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -217,6 +217,29 @@ class Ui:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """One `[[price]]`: what a million tokens of a model cost."""
+
+    model: str = setting("", is_name)
+    """The model's id; with `*` at its end, all that begin so."""
+    input: float = setting(0.0, amount)
+    """Input that is neither read from the prompt cache nor written to it."""
+    output: float = setting(0.0, amount)
+    cache_read: float | None = setting(None, amount)
+    """Input read from the cache; None: a tenth of `input`."""
+    cache_write: float | None = setting(None, amount)
+    """Input written to the cache; None: 1.25 times `input`, as for the cache of five minutes."""
+    currency: str = setting("$", is_name)
+    """What stands before the amounts."""
+
+    def fits(self, model: str) -> bool:
+        """Whether it is the price of this model."""
+        if self.model.endswith("*"):
+            return model.startswith(self.model.removesuffix("*"))
+        return model == self.model
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings in force."""
 
@@ -226,12 +249,17 @@ class Config:
     """The person's own system prompt for new threads."""
     servers: tuple[Server, ...] = ()
     """In the order of the file; or the one from the environment."""
+    prices: tuple[Price, ...] = ()
     ending: Ending = Ending()
     local: Local = Local()
     network: Network = Network()
     ui: Ui = Ui()
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Command id to its keys; an empty tuple takes the command's keys away. The app checks both."""
+
+    def price(self, model: str) -> Price | None:
+        """What a model costs; the first entry that fits."""
+        return next((price for price in self.prices if price.fits(model)), None)
 
     def server(self, name: str) -> Server | None:
         """The server of that name."""

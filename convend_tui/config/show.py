@@ -9,7 +9,7 @@ from typing import Any
 
 import convend_tui
 from convend_tui.config import key
-from convend_tui.config.settings import SECTIONS, Config, Server
+from convend_tui.config.settings import SECTIONS, Config, Price, Server
 from convend_tui.config.source import plain, setting_names
 from convend_tui.errors import StoreError
 from convend_tui.files import write_new
@@ -28,6 +28,7 @@ def show(config: Config, environ: Mapping[str, str] = os.environ) -> str:
         keys = {command: list(keys) for command, keys in config.keys.items()}
         parts.append("[keys]\n" + _dumps(keys))
     parts += [_server(server, environ) for server in config.servers]
+    parts += [f"[[price]]\n{_toml(price, setting_names(Price))}" for price in config.prices]
     if not config.servers:
         parts.append("# No server: set ANTHROPIC_API_KEY, or name one here as [[server]].\n")
     return "\n".join(part for part in parts if part)

@@ -38,6 +38,17 @@ def setting(default: Any, check: Callable[[Any], Any], *, factory: bool = False,
     return dataclass_field(default=default, metadata=metadata, repr=not secret)
 
 
+def amount(value: Any) -> float:
+    """A sum of money, not negative.
+
+    Raises:
+        Bad: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise Bad(f"must be an amount of money such as 2.5, not {shown(value)}")
+    return float(value)
+
+
 def setting_names(kind: type) -> list[str]:
     """The names of the settings of a dataclass whose fields were made with `setting`."""
     return [field.name for field in fields(kind) if "check" in field.metadata]

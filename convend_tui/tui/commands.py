@@ -77,6 +77,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("newer", ("right_square_bracket", "right"), "transcript", "Branch ›", "Show the branch after this one."),
     Command("tree", ("t",), "transcript", "Tree", "Go to any message of any branch of this chat."),
     Command(
+        "compare", ("d",), "transcript", "Compare", "Compare this branch with another, word by word, and keep one."
+    ),
+    Command(
         "why",
         ("w",),
         "transcript",

@@ -73,7 +73,12 @@ class Listing:
         """A key was pressed in the composer."""
         if self._draft_timer is not None:
             self._draft_timer.stop()
-        self._draft_timer = self._screen.set_timer(DRAFT_S, self._screen.keep_draft)
+        self._draft_timer = self._screen.set_timer(DRAFT_S, self._pause)
+
+    def _pause(self) -> None:
+        """Nothing was typed for a moment."""
+        self._screen.keep_draft()
+        self._screen.refresh_lines()
 
     async def _begin(self) -> None:
         screen = self._screen

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from convend_tui.config import LOCAL_SERVER
+from convend_tui.ending import tool
 from convend_tui.ending.marks import warned
 from convend_tui.errors import NotConnected
+from convend_tui.thread import records as r
 from convend_tui.tui.commands import BY_ID
 from convend_tui.tui.items import NoticeItem
 from convend_tui.tui.status import StatusPart, usage_parts
@@ -49,13 +52,48 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
         left.append(StatusPart(WARNED, 2))
     if conversation.handle is not None and conversation.handle.read_only:
         left.append(StatusPart("read-only", 2))
+    if conversation.turn is None and screen.composer.text.strip() and screen.composer.locked is None:
+        return left, [StatusPart(_next_words(screen), 1)]
     usage = conversation.usage or last_usage(screen)
     fresh = usage.get("input_tokens", 0)
     cached, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
     total = fresh + cached + written
     if not total:
         return left, []
-    return left, usage_parts(total, cached / total, usage.get("output_tokens"))
+    return left, [*usage_parts(total, cached / total, usage.get("output_tokens")), StatusPart(_money_words(screen), 0)]
+
+
+def _money_words(screen: ChatScreen) -> str:
+    """What the last turn cost, where prices are configured."""
+    conversation, config = screen.conversation, screen.convend.config
+    if conversation.thread is None or not config.prices:
+        return ""
+    from convend_tui.thread.cost import cost_of, in_words, turn_of
+
+    return in_words(cost_of(conversation.thread, turn_of(conversation.thread, conversation.leaf), config.price))
+
+
+def _next_words(screen: ChatScreen) -> str:
+    """What the message in the composer is likely to read from the cache, and what not."""
+    from convend_tui.thread.cost import estimate
+    from convend_tui.tui.costs import estimate_words
+
+    conversation = screen.conversation
+    thread = conversation.thread
+    if thread is None:
+        return ""
+    parent = conversation.leaf
+    if conversation.editing is not None:
+        parent = thread.parent(conversation.editing.message)
+    return estimate_words(estimate(thread, parent, screen.composer.text, datetime.now(UTC), _overhead(thread.settings)))
+
+
+def _overhead(settings: r.Settings) -> int:
+    """Characters that go out before the conversation."""
+    if not settings.ending or not tool.known(settings.tool_version):
+        return len(settings.system)
+    definition = str(tool.definition(settings.tool_version))
+    return len(settings.system) + len(tool.system_part(settings.tool_version)) + len(definition)
 
 
 def last_usage(screen: ChatScreen) -> dict[str, int]:

@@ -63,7 +63,7 @@ async def nothing_can_be_sent(me: Person, referee: ThreadedReferee) -> None:
     await me.reading()
     assert me.chat.composer.locked == lock.LOCKED
     await me.press("end")
-    await me.sees(LOCKED, "(Enter Write)", "(r Retry)")
+    await me.sees(LOCKED, "e Edit", "w Why")
     await me.press("enter", "i")
     await me.hears("Write: The model ended this conversation")
     assert not me.chat.composer.has_focus_within

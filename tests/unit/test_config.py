@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from convend_tui import config
-from convend_tui.config import Choices, Config, Ending, Local, Network, Server, Ui
+from convend_tui.config import Choices, Config, Ending, Local, Network, Price, Server, Ui
 from convend_tui.config.settings import SECTIONS, normal_base_url
 from convend_tui.config.source import Bad, setting_names
 from convend_tui.errors import ConfigError, NotConnected, StoreError
@@ -258,6 +258,18 @@ def test_what_is_shown_can_be_read_back(paths: Paths) -> None:
     assert load(paths, config.show(first, {})) == first
 
 
+def test_prices_are_found_by_model(paths: Paths) -> None:
+    found = load(
+        paths,
+        '[[price]]\nmodel = "claude-opus-5-5"\ninput = 4\noutput = 20.0\ncache_read = 0.2\n'
+        '[[price]]\nmodel = "claude-*"\ninput = 1\n',
+    )
+    assert found.price("claude-opus-5-5") == Price("claude-opus-5-5", 4.0, 20.0, 0.2)
+    assert found.price("claude-new") == Price("claude-*", 1.0)
+    assert found.price("other") is None
+    assert load(paths, config.show(found, {})) == found
+
+
 def test_the_example_is_written_once(paths: Paths, tmp_path: Path) -> None:
     deep = Paths(tmp_path / "not" / "yet" / "config.toml", tmp_path, tmp_path, tmp_path)
     assert config.write_example(deep) == deep.config_file
@@ -275,6 +287,10 @@ def test_the_example_names_every_setting_with_its_default(paths: Paths) -> None:
     assert set(content.pop("keys")) == {"new"}
     (server,) = content.pop("server")
     assert list(server) == setting_names(Server)
+    (price,) = content.pop("price")
+    assert list(price) == setting_names(Price)
+    for field in fields(Price):
+        assert field.name == "model" or field.default is None or price[field.name] == field.default
     for name, kind in SECTIONS.items():
         section = content.pop(name)
         assert list(section) == setting_names(kind)

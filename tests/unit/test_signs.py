@@ -11,6 +11,7 @@ from convend_tui.thread import records as r
 from tests.making import SETTINGS, Branch, at, call, result
 
 WISH = "I want to die."
+HEARD = "The person says that they want to die."
 
 
 def reader(text: str | None = None) -> RiskReader:
@@ -26,19 +27,26 @@ def document(**more: object) -> r.Block:
     [
         Branch().typed(WISH),
         Branch().typed("Hello", WISH),
-        Branch().typed("Hello").reply(f"You said: {WISH}"),
-        Branch().typed("Hello").reply(WISH, kind="partial"),
-        Branch().typed("Hello").reply(call(explanation=f"The person says: {WISH}")),
+        Branch().typed("Hello").reply(f"You said: {HEARD}"),
+        Branch().typed("Hello").reply(HEARD, kind="partial"),
+        Branch().typed("Hello").reply(call(explanation=HEARD)),
         Branch().typed(document(title=WISH)),
         Branch().typed(document(context=WISH)),
     ],
     ids=["typed", "second block", "reply", "partial", "explanation", "title", "context"],
 )
 def test_a_sign_is_found_wherever_words_stand(branch: Branch) -> None:
-    (sign,) = reader().read(branch.path)
-    assert (sign["kind"], sign["sign"], sign["language"]) == ("risk", "self_harm", "en")
-    assert sign["quote"] == "I want to die"
+    sign = next(sign for sign in reader().read(branch.path) if sign["language"] == "en")
+    assert (sign["kind"], sign["sign"]) == ("risk", "self_harm")
+    assert "want to die" in sign["quote"]
     assert sign["message"] == branch.last
+
+
+def test_the_models_words_are_read_as_the_models() -> None:
+    """A refusal or a warning is no sign; the same words would be, had the person typed them."""
+    refusal = "I can't help you hurt people, and I would like you to stop threatening me."
+    assert not reader().read(Branch().typed("Hello").reply(refusal).path)
+    assert reader().read(Branch().typed("He keeps threatening me.").path)
 
 
 def test_the_text_of_an_attachment_is_read() -> None:
@@ -63,7 +71,7 @@ def test_what_is_nobodys_own_words_is_not_read(branch: Branch) -> None:
 def test_each_message_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def find_signs(text: str) -> list[object]:
+    def find_signs(text: str, *, of_model: bool) -> list[object]:
         read.append(text)
         return []
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convend_tui.tui.actions.branches import Branches
 from convend_tui.tui.actions.chats import Chats
+from convend_tui.tui.actions.comparing import Comparing
 from convend_tui.tui.actions.endings import Endings
 from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
@@ -20,7 +21,14 @@ class Actions:
 
     def __init__(self, screen: ChatScreen) -> None:
         self.chats = Chats(screen)
-        self._areas = (self.chats, Messages(screen), Branches(screen), Endings(screen), Program(screen))
+        self._areas = (
+            self.chats,
+            Messages(screen),
+            Branches(screen),
+            Comparing(screen),
+            Endings(screen),
+            Program(screen),
+        )
 
     def refusal(self, command_id: str) -> str | None:
         """Why not now; None where it can be done."""

@@ -24,3 +24,20 @@ class Area:
     def _focused(self) -> r.Message | None:
         item = self._screen.transcript.focused_item
         return item.message if isinstance(item, MessageItem) else None
+
+    def go_to_message(self, message_id: str | None) -> None:
+        """Show a message of any branch."""
+        screen = self._screen
+        if message_id is None or not screen.conversation.show_branch_of(message_id):
+            return
+        self._keep_place()
+        screen.refresh_all()
+        screen.transcript.focus()
+        screen.transcript.go_to(message_id)
+
+    def _keep_place(self) -> None:
+        """Write down where the person is, so that the thread opens there."""
+        conversation = self._screen.conversation
+        handle = conversation.handle
+        if handle is not None and handle.read_only is None and conversation.leaf:
+            self._screen.sending.append(handle, [r.Leaf(at=handle.now(), message=conversation.leaf)])

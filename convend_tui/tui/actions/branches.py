@@ -73,21 +73,4 @@ class Branches(Area):
         here = (
             item.message.id if isinstance(item, MessageItem) and item.message is not None else screen.conversation.leaf
         )
-        screen.convend.push_screen(pick_message(thread, here), self._go_to)
-
-    def _go_to(self, message_id: str | None) -> None:
-        """Show a message of any branch."""
-        screen = self._screen
-        if message_id is None or not screen.conversation.show_branch_of(message_id):
-            return
-        self._keep_place()
-        screen.refresh_all()
-        screen.transcript.focus()
-        screen.transcript.go_to(message_id)
-
-    def _keep_place(self) -> None:
-        """Write down where the person is, so that the thread opens there."""
-        conversation = self._screen.conversation
-        handle = conversation.handle
-        if handle is not None and handle.read_only is None and conversation.leaf:
-            self._screen.sending.append(handle, [r.Leaf(at=handle.now(), message=conversation.leaf)])
+        screen.convend.push_screen(pick_message(thread, here), self.go_to_message)

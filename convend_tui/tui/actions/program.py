@@ -29,6 +29,18 @@ class Program(Area):
         else:
             screen.focus_where_one_can_write()
 
+    def why_not_cost(self) -> str | None:
+        thread = self._screen.conversation.thread
+        return None if thread is not None and thread.messages else "This chat is empty."
+
+    def do_cost(self) -> None:
+        from convend_tui.tui.costs import cost_panel
+
+        conversation = self._screen.conversation
+        assert conversation.thread is not None
+        panel = cost_panel(conversation.thread, conversation.leaf, self._screen.convend.config)
+        self._screen.convend.push_screen(panel)
+
     def do_model(self) -> None:
         self._screen.model_choice.choose()
 

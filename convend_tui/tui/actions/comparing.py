@@ -1,0 +1,72 @@
+"""Comparing two branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convend_tui.plain import one_line
+from convend_tui.thread import records as r
+from convend_tui.thread.outline import preview
+from convend_tui.thread.tree import Thread
+from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
+from convend_tui.tui.items import MessageItem, clock
+from convend_tui.tui.pick import Pick, PickOption
+
+_NO_OTHER = "There is no other branch to compare with."
+
+
+class Comparing(Area):
+    """The comparison of the path shown with another."""
+
+    def why_not_compare(self) -> str | None:
+        """While a reply comes in its branch has no end yet."""
+        conversation = self._screen.conversation
+        if conversation.turn is not None:
+            return STREAMING
+        if conversation.thread is None or conversation.leaf is None:
+            return NO_MESSAGE
+        return None if next(self._others(conversation.thread), None) else _NO_OTHER
+
+    def do_compare(self) -> None:
+        """With the only sibling of the focused message; else with a branch of one's choice."""
+        thread = self._screen.conversation.thread
+        assert thread is not None
+        siblings = self._siblings(thread)
+        if len(siblings) == 1:
+            self._compare(siblings[0])
+            return
+        options = [
+            *(_option(thread, thread.last_leaf(i), f"beside it: {preview(thread.messages[i])}") for i in siblings),
+            *(_option(thread, i, preview(thread.messages[i])) for i in self._others(thread)),
+        ]
+        unique = {option.id: option for option in reversed(options)}
+        self._screen.convend.push_screen(Pick("Compare with which branch?", list(unique.values())[::-1]), self._compare)
+
+    def _siblings(self, thread: Thread) -> list[str]:
+        """The others at the place of the focused message."""
+        item = self._screen.transcript.focused_item
+        if not isinstance(item, MessageItem) or item.place.of < 2:
+            return []
+        found = [i for i in thread.siblings(item.place.message) if i != item.place.message]
+        return [i for i in found if not thread.hidden(i)]
+
+    def _others(self, thread: Thread) -> Iterator[str]:
+        """The ends of the other branches, the newest first."""
+        here = {message.id for message in thread.path(self._screen.conversation.leaf)}
+        return (i for i in reversed(thread.leaves()) if i not in here and not thread.hidden(i))
+
+    def _compare(self, other: str | None) -> None:
+        from convend_tui.tui.compare import CompareScreen
+
+        conversation = self._screen.conversation
+        if other is None or conversation.thread is None or conversation.leaf is None:
+            return
+        thread = conversation.thread
+        pair = CompareScreen(thread, conversation.leaf, thread.last_leaf(other))
+        self._screen.convend.push_screen(pair, self.go_to_message)
+
+
+def _option(thread: Thread, leaf: str, words: str) -> PickOption:
+    message: r.Message = thread.messages[leaf]
+    ended = " · ⊘ ended" if leaf in thread.ended else ""
+    return PickOption(leaf, one_line(words, 60), f"{clock(message.at)}{ended}")
