@@ -39,7 +39,7 @@ class RiskReader:
 
     def _read(self, message: r.Message) -> Iterator[Evidence]:
         for words in _words_of(message, self._text_of):
-            for sign in find_signs(words):
+            for sign in find_signs(words, of_model=message.role == "assistant"):
                 yield {
                     "kind": "risk",
                     "quote": sign.quote,
