@@ -1,8 +1,8 @@
 """The signs of risk: recall by language, false alarms, disguises, the patterns' form, and that no text is slow.
 
 `pytest tests/unit/test_risk.py -s` prints the measured tables. The sentences in risk_data/ are our own. The patterns
-were written against `dev` and `ordinary_dev`; `held` and `ordinary_held` were written without knowledge of them,
-and no pattern was ever changed for them. Names of means are left out of all of them.
+were written against `dev` and `ordinary`; `held` was written without knowledge of them and kept aside: no pattern was
+ever changed for it. Names of means are left out of all of them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def found_in(part: str) -> list[tuple[dict[str, str], bool]]:
     return [(row, bool(find_signs(row["text"]))) for row in rows(DATA / f"{part}.tsv")]
 
 
-@pytest.mark.parametrize(("part", "least"), [("dev", 0.93), ("held", 0.95)])
+@pytest.mark.parametrize(("part", "least"), [("dev", 0.92), ("held", 0.95)])
 def test_disclosures_are_found(part: str, least: float) -> None:
     found: Counter[tuple[str, str]] = Counter()
     total: Counter[tuple[str, str]] = Counter()
@@ -61,15 +61,14 @@ def test_disclosures_are_found(part: str, least: float) -> None:
         assert found[language, "first"] / total[language, "first"] >= least - 0.15, (language, missed)
 
 
-@pytest.mark.parametrize("part", ["ordinary_dev", "ordinary_held"])
-def test_ordinary_and_abusive_text_is_mostly_left_alone(part: str) -> None:
+def test_ordinary_and_abusive_text_is_mostly_left_alone() -> None:
     found: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for row, hit in found_in(part):
+    for row, hit in found_in("ordinary"):
         total[row["part"]] += 1
         found[row["part"]] += hit
-    for what, most in (("abuse", 0.3), ("harmful", 0.2), ("chat", 0.5)):
-        print(f"\n{part}, {what}: {found[what]} of {total[what]} found")
+    for what, most in (("common", 0.02), ("abuse", 0.05), ("harmful", 0.06), ("chat", 0.25)):
+        print(f"\nordinary, {what}: {found[what]} of {total[what]} found")
         assert found[what] <= most * total[what]
 
 
