@@ -10,20 +10,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from convend_tui.ending import policy, tool
+from convend_tui.ending import policy
 from convend_tui.ending.policy import Judgement, Opinion
 from convend_tui.ending.signs import RiskReader
-from convend_tui.errors import StoreError
+from convend_tui.errors import RuleError
 from convend_tui.model import opinion
 from convend_tui.model.client import Client
 from convend_tui.model.connect import Models
 from convend_tui.paths import Paths
 from convend_tui.store import blobs
-from convend_tui.store.handle import ThreadHandle
+from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.thread import records as r
+from convend_tui.thread.tree import Thread
 
-AskPerson = Callable[[tool.Call], Awaitable[bool]]
-"""Asks the person whether to end the conversation, as they are said to have requested. True only for a yes."""
+AskPerson = Callable[[Judgement], Awaitable[bool]]
+"""Asks the person whether to end the conversation, as the judged call says they requested; its evidence names the
+message. True only for a yes."""
+
+
+class Unread(RuleError):
+    """Something was typed after the thread was read for signs of risk: the call is to be judged again."""
 
 
 class Judge:
@@ -66,10 +72,22 @@ class Judge:
             )
             second = await opinion.ask(client, body)
         if found.at_own_request and self._consent is None and (second is None or second.at_risk is False):
-            assert self._ask_person is not None and found.call is not None
-            self._consent = consent = await self._ask_person(found.call)
+            assert self._ask_person is not None
+            self._consent = consent = await self._ask_person(found)
         # Asked last, and of the file as it is by now: what was typed on another branch in the meantime counts.
         return await self._decide(path, consent, second)
+
+    def rule(self, judgement: Judgement | None) -> Rule | None:
+        """What must hold, under the file's lock, for a judgement to be written: an ending that was decided on what the
+        thread said a moment ago must not overlook what another process has just put into it."""
+        if judgement is None or judgement.outcome != "ended":
+            return None
+
+        def nothing_new(thread: Thread) -> None:
+            if not all(self._reader.has_read(message) for message in thread.messages.values()):
+                raise Unread("Something was typed in the meantime.")
+
+        return nothing_new
 
     async def _decide(self, path: list[r.Message], consent: bool | None, second: Opinion | None) -> Judgement:
         await self._handle.catch_up()
@@ -96,7 +114,11 @@ class Judge:
 
 
 def attached_text(paths: Paths, block: r.Block) -> str | None:
-    """The text of an attached text file; None for images, PDF, and what is missing."""
+    """The text of an attached text file; None for images and PDF.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
     source = block.get("source")
     if not isinstance(source, dict):
         return None
@@ -104,7 +126,4 @@ def attached_text(paths: Paths, block: r.Block) -> str | None:
         return str(source["data"])
     if source.get("media_type") != "text/plain" or not isinstance(source.get("sha256"), str):
         return None
-    try:
-        return blobs.load(paths, source["sha256"]).decode("utf-8", "replace")
-    except StoreError:
-        return None
+    return blobs.load(paths, source["sha256"]).decode("utf-8", "replace")

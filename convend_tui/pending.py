@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from convend_tui.errors import ModelError, StoreError
+from convend_tui.errors import ModelError, RuleError, StoreError
 from convend_tui.model.events import TextDelta, ThinkingDelta
 from convend_tui.model.reply import ReplyBuilder
-from convend_tui.store.handle import ThreadHandle
+from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.store.ids import new_id
 from convend_tui.store.partial import Checkpoint
 from convend_tui.thread import records as r
@@ -85,15 +85,23 @@ class PendingReply:
         """The complete reply. Of a refused one nothing is kept as an answer."""
         return self._message("reply")
 
-    async def save(self, records: Sequence[r.Record]) -> None:
+    def checkpoint(self) -> None:
+        """Keep all that has arrived, now."""
+        self._save_checkpoint()
+
+    async def save(self, records: Sequence[r.Record], rule: Rule | None = None) -> None:
         """Write the reply and what follows from it, in one write.
 
         Raises:
             StoreError: the disk refused; the checkpoint stays, for the next start.
+            RuleError: `rule` raised it; nothing was written, and the reply is still pending.
         """
         self._kept = True  # from here on the write finishes by itself, even when this task is cancelled
         try:
-            await self._handle.append(records)
+            await self._handle.append(records, rule)
+        except RuleError:
+            self._kept = False
+            raise
         except StoreError:
             self._save_checkpoint()
             self._close_checkpoint(keep=True)

@@ -18,7 +18,7 @@ import msgspec
 from convend_tui.ending import policy
 from convend_tui.ending.signs import RiskReader
 from convend_tui.errors import ModelError, RuleError, StoreError
-from convend_tui.judging import AskPerson, Judge, attached_text
+from convend_tui.judging import AskPerson, Judge, Unread, attached_text
 from convend_tui.model import events as e
 from convend_tui.model import request
 from convend_tui.model.client import BOUND, Client
@@ -28,7 +28,7 @@ from convend_tui.pending import PendingReply
 from convend_tui.store import blobs
 from convend_tui.store.handle import ThreadHandle
 from convend_tui.store.ids import new_id
-from convend_tui.thread import lock
+from convend_tui.thread import lock, seen
 from convend_tui.thread import records as r
 
 MAX_DECLINED = 2
@@ -56,9 +56,9 @@ class _Turn:
 class Session:
     """Turns in one thread.
 
-    All generators may raise, before anything is sent or written: Locked and RuleError from the rules of the thread,
-    StoreError from the disk. Once the question is on the disk a failure of the model ends them with `TurnFailed`.
-    Cancelled at any point, they keep what arrived as a `partial` reply.
+    All generators may raise Locked and RuleError from the rules of the thread, before anything is sent or written, and
+    StoreError where the disk refuses, at any time. Once the question is on the disk a failure of the model ends them
+    with `TurnFailed`. Cancelled at any point, they keep what arrived as a `partial` reply.
     """
 
     def __init__(self, handle: ThreadHandle, models: Models, paths: Paths, ask_person: AskPerson | None = None) -> None:
@@ -124,10 +124,15 @@ class Session:
         """The question at the end of the branch, if it has these very words and no answer."""
         if parent is None:
             return None
-        message = self.handle.thread.messages[parent]
-        if r.is_question(message) and message.content == content and not self.handle.thread.children(parent):
-            return parent
-        return None
+        thread = self.handle.thread
+        # An answer that nobody was shown is none.
+        node: str | None = parent
+        while node is not None and seen.is_secret(thread, thread.messages[node]):
+            node = thread.parent(node)
+        if node is None or seen.answers(thread, node):
+            return None
+        message = thread.messages[node]
+        return node if r.is_question(message) and message.content == content else None
 
     async def _require_retry(self, message_id: str) -> None:
         """The rule of a retry, asked again under the file's lock as for a question that is written."""
@@ -185,9 +190,7 @@ class Session:
                 turn.partial = reply.keep_partial()
                 raise
             message = reply.message()
-            judgement = await turn.judge.judge(message, client, self._text_of)
-            records = self._consequences(message, judgement, turn)
-            await reply.save([message, *records])
+            judgement, records = await self._settle(turn, client, reply, message)
         yield e.ReplySaved(message.id, message.stop_reason)
         turn.usage.update({k: v for k, v in (message.usage or {}).items() if type(v) is int})
         if judgement is not None:
@@ -200,6 +203,22 @@ class Session:
         else:
             locked = judgement is not None and judgement.outcome == "ended"
             yield e.TurnEnded(message.id, message.stop_reason, locked, dict(turn.usage), message.stop_details)
+
+    async def _settle(
+        self, turn: _Turn, client: Client, reply: PendingReply, message: r.Message
+    ) -> tuple[policy.Judgement | None, list[r.Record]]:
+        """Judge a call in the reply, and write the reply with what follows from it."""
+        if policy.counts(message):
+            # Judging may take long (a second opinion, a question to the person): nothing of the reply is lost then.
+            reply.checkpoint()
+        while True:
+            judgement = await turn.judge.judge(message, client, self._text_of)
+            records = self._consequences(message, judgement, turn)
+            try:
+                await reply.save([message, *records], turn.judge.rule(judgement))
+            except Unread:
+                continue
+            return judgement, records
 
     async def _stream(self, turn: _Turn, client: Client, reply: PendingReply) -> AsyncGenerator[e.Event, None]:
         """Ask, and feed the reply with what arrives. Tries again, visibly, as long as nothing has arrived."""

@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _turns(command)
     _look(command)
+    _manage(command)
     _say(command)
     _setup(command, commands)
     return parser
@@ -106,9 +107,80 @@ def _look(command: Callable[..., None]) -> None:
     command("list", _late("look", "list_threads"), "All threads, the one used last first.", _JSON)
     command("show", _late("look", "show"), "The messages of one path.", _THREAD, _AT, _JSON)
     command("tree", _late("look", "tree"), "All messages of a thread, with their branches.", _THREAD, _JSON)
+    command(
+        "search",
+        _late("search", "search"),
+        "Every message of every branch of every thread; the best hit first.",
+        _arg("query", metavar="QUERY", help='words (all of them), "phrases", begin*; the last word is a beginning'),
+        _arg("--ended", action="append_const", const=True, default=[], help="only where the model ended it"),
+        _arg("--not-ended", dest="ended", action="append_const", const=False, help="only where it did not"),
+        _arg("-m", "--model", help="only answers of models with this in their name"),
+        _arg("--role", choices=("user", "assistant"), help="only what one of the two wrote"),
+        _arg("--since", metavar="DATE", help="from this day or time on"),
+        _arg("--until", metavar="DATE", help="up to the end of this day, or to this time"),
+        _arg("-t", "--thread", help=f"only in this thread: {_MESSAGE}"),
+        _arg("--limit", metavar="N", type=_count, default=50, help="at most so many hits (50)"),
+        _JSON,
+    )
+
+
+def _count(words: str) -> int:
+    number = int(words)
+    if not 1 <= number <= 1_000_000:
+        raise ValueError
+    return number
+
+
+def _manage(command: Callable[..., None]) -> None:
+    command(
+        "title",
+        _late("manage", "title"),
+        "Name a thread; without TEXT, print its title.",
+        _THREAD,
+        _arg("text", metavar="TEXT", nargs="?", help="the title; empty takes your own away"),
+    )
+    command(
+        "pin",
+        _late("manage", "pin"),
+        "Put a thread at the head of the list.",
+        _THREAD,
+        _arg("--off", action="store_true", help="put it back where it was used last"),
+    )
+    command(
+        "trash",
+        _late("manage", "trash"),
+        "Throw a thread away. Its file is kept in the trash; `restore` brings it back.",
+        _arg("thread", metavar="THREAD", nargs="?", help=_MESSAGE),
+        _arg("--list", action="store_true", help="what is in the trash, the one thrown away last first"),
+        _JSON,
+    )
+    command(
+        "restore",
+        _late("manage", "restore"),
+        "Bring back a thread that was thrown away; with a MESSAGE, bring back what was hidden.",
+        _THREAD,
+        _arg("message", metavar="MESSAGE", nargs="?", help=_MESSAGE),
+    )
 
 
 def _say(command: Callable[..., None]) -> None:
+    message = _arg("message", metavar="MESSAGE", help=_MESSAGE)
+    command(
+        "label",
+        _late("label", "label"),
+        "Name a message, and the branch it begins; without TEXT, print the name.",
+        _THREAD,
+        message,
+        _arg("text", metavar="TEXT", nargs="?", help="the name; empty takes it away"),
+        _arg("--clear", action="store_true", help="take the name away"),
+    )
+    command(
+        "hide",
+        _late("prune", "hide"),
+        "Put a message and all below it out of sight. Nothing leaves the file; `restore` brings it back.",
+        _THREAD,
+        message,
+    )
     command(
         "feedback",
         _late("feedback", "feedback"),

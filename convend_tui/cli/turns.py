@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convend_tui import config, paths
 from convend_tui.cli.output import emit, open_library, say, write
-from convend_tui.ending.tool import Call
+from convend_tui.ending.policy import NOT_ASKED, Judgement
 from convend_tui.errors import ConvendError, Locked, UsageError
 from convend_tui.model import events as e
 from convend_tui.model.connect import Models
@@ -73,7 +73,7 @@ class _Command:
         return [blobs.attach(self.paths, Path(name)) for name in self.arguments.attach]
 
 
-async def _agree(call: Call) -> bool:
+async def _agree(judgement: Judgement) -> bool:
     """`--yes-end`."""
     return True
 
@@ -162,6 +162,9 @@ def _closing_words(event: e.Event, code: int) -> int:
     match event:
         case e.TurnStarted(thread, message) if sys.stderr.isatty():
             say(f"thread {thread}, message {message}")
+        case e.VerdictGiven("declined", reasons, False):
+            hint = " (--yes-end says yes.)" if NOT_ASKED in reasons else ""
+            say(f"convend: The model asked to end the conversation; it goes on. {' '.join(reasons)}{hint}")
         case e.TurnEnded(stop_reason="refusal", stop_details=details):
             why = (details or {}).get("explanation") or (details or {}).get("category") or "no reason was given"
             say(f"convend: The answer was refused by the server: {why}. Your message is kept; edit it and send again.")

@@ -1,6 +1,6 @@
 """Whether a call of end_conversation takes effect: judge(path) -> confirm, ended or declined, with the evidence.
 
-The branch alone decides, in DESIGN's order; the first condition that fails declines:
+The branch alone decides. These are DESIGN's conditions; any that fails declines:
 
 1. the message is complete and the input valid;
 2. no sign of risk anywhere in the thread (`risk`, found by the caller with ending/signs.py);
@@ -9,8 +9,8 @@ The branch alone decides, in DESIGN's order; the first condition that fails decl
 5. the second opinion, where it is asked for (`opinion`);
 6. the first valid call is to be confirmed; the second, in the very next model message, ends.
 
-Where there is a sign of risk every decline is private, an invalid call's too: nothing about endings reaches somebody
-who may be in danger.
+What speaks of risk (2 and 5) goes before all other reasons, an invalid call's too: it makes the decline private, so
+that nothing about endings reaches somebody who may be in danger.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ Evidence = dict[str, Any]
 
 OPEN = "The conversation stays open."
 """All that the model is told of a decline that protects someone."""
-_NOT_ASKED = "The person could not be asked whether to end the conversation, so it stays open."
+NOT_ASKED = "The person could not be asked whether to end the conversation, so it stays open."
+
 _UNWILLING = "The person was asked whether to end the conversation, and wants it to go on."
 
 
@@ -176,9 +177,13 @@ def _own_request(
 ) -> tuple[tuple[str, ...], tuple[Evidence, ...]]:
     """Step 4: the request in the person's own words, among their last messages, and their answer when asked."""
     quote = fold(call.request)
-    typed = [m for m in path if r.is_question(m)][-LAST_TYPED:]
     enough = len(quote) + 2 * len(_DENSE.findall(quote)) >= MIN_QUOTATION
-    found = [m.id for m in typed if quote in fold(own_words.of(m))] if enough else []
+    found: list[str] = []
+    for message in [m for m in path if r.is_question(m)][-LAST_TYPED:]:
+        pieces = [fold(piece) for piece in own_words.of(message)]
+        # Of a message that says nothing else, a few letters are enough: the person is asked anyway.
+        if quote and (pieces == [quote] or (enough and any(quote in piece for piece in pieces))):
+            found.append(message.id)
     evidence = ({"kind": "request", "quote": call.request, "message": found[-1] if found else None},)
     if not found:
         return (
@@ -186,7 +191,7 @@ def _own_request(
             "attachments, code and quoted text do not count.",
         ), evidence
     if consent is None:
-        return (_NOT_ASKED,), evidence
+        return (NOT_ASKED,), evidence
     return (() if consent else (_UNWILLING,)), evidence
 
 
@@ -201,7 +206,7 @@ def _confirms(path: Sequence[r.Message]) -> bool:
     if len(path) < 3:
         return False
     first, guard = path[-3], path[-2]
-    if guard.kind != "guard" or not any(b.get("name") == tool.NAME for b in r.tool_calls(first)):
+    if guard.kind != "guard" or not counts(first):
         return False
     # The first call is the one that was judged; a call of another tool may stand before it.
     judged = next(b.get("id") for b in r.tool_calls(first) if b.get("name") == tool.NAME)

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from convend_tui.ending import tool
 from convend_tui.ending.policy import Evidence
 from convend_tui.ending.risk import find_signs
+from convend_tui.errors import StoreError
 from convend_tui.thread import records as r
 
 TextOf = Callable[[r.Block], str | None]
-"""The text of an attachment; None where it has none that can be read (an image), or it is missing."""
+"""The text of an attachment; None where it has none that can be read (an image, a PDF). Raises StoreError where it is
+missing."""
+
+MOST_SIGNS = 20
+"""Signs that are passed on and recorded; one is enough to hold a thread."""
+UNREAD = "(an attachment that cannot be read)"
 
 
 class RiskReader:
@@ -30,23 +36,44 @@ class RiskReader:
         Args:
             messages: of every branch; what was read before is not read again. Takes about 0.3 s a megabyte.
         """
-        found = [sign for verdict in verdicts for sign in recorded(verdict)]
+        found: dict[tuple[object, ...], Evidence] = {}
+        for verdict in verdicts:
+            _add(found, recorded(verdict))
         for message in messages:
             if message.id not in self._found:
-                self._found[message.id] = tuple(self._read(message))
-            found += (sign for sign in self._found[message.id] if sign not in found)
-        return found
+                unread = False
+                signs: list[Evidence] = []
+                try:
+                    signs += self._read(message)
+                except StoreError:
+                    # An attachment that is missing now: nobody knows what is in it, and it may come back.
+                    unread = True
+                    signs.append(_sign(message, UNREAD, "attachment", ""))
+                if unread:
+                    _add(found, signs)
+                    continue
+                self._found[message.id] = tuple(signs)
+            _add(found, self._found[message.id])
+        return list(found.values())[:MOST_SIGNS]
+
+    def has_read(self, message: r.Message) -> bool:
+        """Whether a message was read already."""
+        return message.id in self._found
 
     def _read(self, message: r.Message) -> Iterator[Evidence]:
         for words in _words_of(message, self._text_of):
             for sign in find_signs(words, of_model=message.role == "assistant"):
-                yield {
-                    "kind": "risk",
-                    "quote": sign.quote,
-                    "message": message.id,
-                    "sign": sign.kind,
-                    "language": sign.language,
-                }
+                yield _sign(message, sign.quote, sign.kind, sign.language)
+
+
+def _sign(message: r.Message, quote: str, kind: str, language: str) -> Evidence:
+    return {"kind": "risk", "quote": quote, "message": message.id, "sign": kind, "language": language}
+
+
+def _add(found: dict[tuple[object, ...], Evidence], signs: Iterable[Evidence]) -> None:
+    """Each sign once: what one verdict records comes back with the next."""
+    for sign in signs:
+        found.setdefault((sign.get("message"), sign.get("sign"), sign.get("quote")), sign)
 
 
 def recorded(verdict: r.Verdict) -> list[Evidence]:

@@ -11,6 +11,7 @@ from typing import Any
 from convend_tui.ending.tool import cause_in_words
 from convend_tui.plain import one_line, visible
 from convend_tui.thread import records as r
+from convend_tui.thread import seen
 from convend_tui.thread.tree import Thread
 
 _OUTCOMES = {"confirm": "asked to confirm", "declined": "declined", "ended": "ended"}
@@ -48,7 +49,7 @@ def _thread(thread: Thread, with_text: bool) -> Iterator[str]:
     settings = thread.settings
     yield f"## {_escaped(one_line(thread.title))}" if with_text else f"## Thread {thread.id}"
     yield ""
-    yield f"- thread: {thread.id}, {len(thread.messages)} messages"
+    yield f"- thread: {thread.id}, {sum(not thread.unseen(m) for m in thread.messages.values())} messages"
     yield f"- model: {_escaped(settings.model)}; ending rules, version {thread.header.settings.tool_version}"
     yield ""
     for verdict in _told(thread):
@@ -124,7 +125,7 @@ def _texts(thread: Thread) -> Iterator[str]:
         if thread.unseen(message):
             continue
         who = "You" if message.role == "user" else _escaped(message.model or "Model")
-        above = thread.parent(message_id)
+        above = seen.parent(thread, message_id)
         yield f"**{who}** · {message.at} · {message_id}" + (f" · below {above}" if above else "")
         yield ""
         yield from (f"> {line}".rstrip() for line in visible(r.text_of(message) or "(no text)").splitlines())

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from convend_tui.ending.policy import Opinion
-from convend_tui.errors import ModelError
+from convend_tui.errors import ModelError, StoreError
+from convend_tui.model import request
 from convend_tui.model.client import Client
 from convend_tui.model.reply import ReplyBuilder
 from convend_tui.thread import records as r
@@ -65,7 +66,7 @@ def build(
     """
     branch = [
         {"from": "person" if message.role == "user" else "model", **_data(message, text_of)}
-        for message in path
+        for message in request.without_refused(path)
         if message.kind != "guard"
     ]
     data = msgspec.json.encode({"conversation": branch}).decode()
@@ -111,8 +112,15 @@ def _read(reply: ReplyBuilder) -> bool:
 
 def _data(message: r.Message, text_of: Callable[[r.Block], str | None]) -> dict[str, Any]:
     data: dict[str, Any] = {"text": r.text_of(message)}
+
+    def read(block: r.Block) -> str | None:
+        try:
+            return text_of(block)
+        except StoreError:
+            return None
+
     files = [
-        {"name": block.get("title") or "a file", "text": text_of(block)}
+        {"name": block.get("title") or "a file", "about": block.get("context"), "text": read(block)}
         for block in message.content
         if block.get("type") in ("document", "image")
     ]

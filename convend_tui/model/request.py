@@ -201,6 +201,9 @@ def _paired(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results = {b.get("tool_use_id"): b for b in message["content"] if b.get("type") == "tool_result"}
         rest = [b for b in message["content"] if b.get("type") != "tool_result"]
         _add(fixed, "user", [results.get(i) or _orphan(i) for i in open_calls] + rest)
+    if fixed and (left := _calls(fixed[-1])):
+        # A pause with a call in it: the request goes on from the model's own message.
+        fixed.append({"role": "user", "content": [_orphan(i) for i in left]})
     return fixed
 
 

@@ -1,9 +1,18 @@
-"""What was typed and not yet sent: one small file a thread, replaced as a whole."""
+"""What was typed and not yet sent: one small file for each branch of a thread, replaced as a whole.
+
+A draft belongs to the end of a branch, to a reply above the end that the person goes on below, or to a message that
+is being edited. Files of before, with one draft a thread, are still found.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -11,8 +20,36 @@ from convend_tui.errors import StoreError
 from convend_tui.files import write_atomic
 from convend_tui.paths import Paths
 
-NEW = "new"
-"""The draft of a chat that has no thread yet."""
+_LONGEST = 60
+"""Characters of an id in a file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a draft belongs to."""
+
+    thread: str
+    kind: Literal["whole", "end", "below", "edit"] = "whole"
+    """The whole thread (as before there were drafts of branches), the end of a branch, below a reply above the end, or
+    the edit of a message."""
+    message: str = ""
+    """The leaf, the reply or the message."""
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without the ending."""
+        # Ids come from files, which other programs write too.
+        thread = re.sub(r"[^\w-]", "_", self.thread)
+        if self.kind == "whole":
+            return thread
+        message = re.sub(r"[^\w-]", "_", self.message)[:_LONGEST]
+        if message != self.message:
+            message += "-" + hashlib.sha256(self.message.encode("utf-8", "replace")).hexdigest()[:16]
+        return f"{thread}.{self.kind}-{message}"
+
+
+NEW = Place("new")
+"""Of a chat that has no thread yet."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -26,28 +63,31 @@ class Draft(msgspec.Struct, frozen=True):
     """Row and column, from 0."""
     attachments: list[str] = []
     """Paths of files that are not attached yet."""
+    message: str = ""
+    """`Place.message`: a file's name does not always tell."""
+    under_way: bool = False
+    """Of an edit, and of what goes on above the end: it was in the composer when it was kept."""
+    again: bool = False
+    """Of an edit: the message has got no answer."""
 
     def __bool__(self) -> bool:
         return bool(self.text or self.attachments)
 
 
-def load(paths: Paths, thread_id: str) -> Draft:
-    """The draft of a thread; an empty one where there is none or it cannot be read."""
-    try:
-        return msgspec.json.decode(_file(paths, thread_id).read_bytes(), type=Draft)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Draft()
+def load(paths: Paths, place: Place) -> Draft:
+    """The draft of a place; an empty one where there is none or it cannot be read."""
+    return _read(_file(paths, place))
 
 
-def save(paths: Paths, thread_id: str, draft: Draft) -> None:
+def save(paths: Paths, place: Place, draft: Draft) -> None:
     """Keep a draft; an empty one is forgotten.
 
     Raises:
         StoreError: the disk refused.
     """
-    file = _file(paths, thread_id)
+    file = _file(paths, place)
     if draft:
-        write_atomic(file, msgspec.json.encode(draft))
+        write_atomic(file, msgspec.json.encode(msgspec.structs.replace(draft, message=place.message)))
         return
     try:
         file.unlink(missing_ok=True)
@@ -55,6 +95,27 @@ def save(paths: Paths, thread_id: str, draft: Draft) -> None:
         raise StoreError(f"{file} cannot be removed: {error.strerror or error}.") from error
 
 
-def _file(paths: Paths, thread_id: str) -> Path:
-    # Ids come from file names, which other programs choose too.
-    return paths.drafts / (re.sub(r"[^\w-]", "_", thread_id) + ".json")
+def of_branches(paths: Paths, thread_id: str) -> list[tuple[Place, Draft]]:
+    """All drafts of a thread that can be read, but for the one of the whole; the one written last at the end."""
+    found: list[tuple[int, str, Place, Draft]] = []
+    beginning = Place(thread_id).name + "."
+    with suppress(OSError), os.scandir(paths.drafts) as entries:
+        for entry in entries:
+            kind = entry.name.removeprefix(beginning).partition("-")[0]
+            if entry.name.startswith(beginning) and kind in ("end", "below", "edit"):
+                draft = _read(Path(entry.path))
+                place = Place(thread_id, kind, draft.message)  # type: ignore[arg-type]
+                if draft and entry.name == f"{place.name}.json":
+                    found.append((entry.stat().st_mtime_ns, entry.name, place, draft))
+    return [(place, draft) for _, _, place, draft in sorted(found, key=lambda one: one[:2])]
+
+
+def _read(file: Path) -> Draft:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Draft)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Draft()
+
+
+def _file(paths: Paths, place: Place) -> Path:
+    return paths.drafts / f"{place.name}.json"

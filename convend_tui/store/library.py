@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from convend_tui import paths as p
 from convend_tui.errors import NotFound, StoreError
+from convend_tui.files import sync_folder
 from convend_tui.paths import Paths
 from convend_tui.store import handle as h
 from convend_tui.store.log import LogFile, failed
@@ -16,7 +21,12 @@ from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
 
+if TYPE_CHECKING:
+    from convend_tui.store.index import Index
+
 SUFFIX = ".jsonl"
+_BESIDE = re.compile(r"~\d+\Z")
+"""What a copy in the trash has behind its name, where there is another one of that name."""
 LAST = "@last"
 """The word that names the thread used last, or the newest message on the current path."""
 
@@ -38,6 +48,7 @@ class Summary:
     locked: bool
     """The branch where the person last was is locked."""
     model: str
+    pinned: bool = False
     problem: str | None = None
     """Why the file cannot be read; the other fields are then only its name and its date."""
 
@@ -48,6 +59,21 @@ class Library:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self._known: dict[str, tuple[int, int, Summary]] = {}
+        self._index: Index | None = None
+
+    @property
+    def index(self) -> Index:
+        """The index of these threads, as old as its last update."""
+        if self._index is None:
+            from convend_tui.store.index import Index  # not needed to open a thread, nor for the first paint
+
+            self._index = Index(self.paths)
+        return self._index
+
+    def close(self) -> None:
+        """Let go of the index. The library can be used again."""
+        if self._index is not None:
+            self._index.close()
 
     def new(self, settings: r.Settings) -> h.ThreadHandle:
         """A new thread; its file is made with its first message."""
@@ -73,17 +99,22 @@ class Library:
         Raises:
             StoreError: the folder cannot be read.
         """
-        return [thread_id for _, _, thread_id in self._files()]
+        return [thread_id for _, _, _, thread_id in self.files()]
 
-    def _files(self) -> list[tuple[int, int, str]]:
-        """Time of the last write in ns, size in bytes, and id of each thread file; the newest first."""
-        found: list[tuple[int, int, str]] = []
+    def files(self) -> list[tuple[int, int, int, str]]:
+        """Time of the last write in ns, size in bytes, inode, and id of each thread file; the newest first.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        found: list[tuple[int, int, int, str]] = []
         try:
             with os.scandir(self.paths.threads) as entries:
                 for entry in entries:
                     if entry.name.endswith(SUFFIX) and entry.is_file():
                         stat = entry.stat()
-                        found.append((stat.st_mtime_ns, stat.st_size, entry.name.removesuffix(SUFFIX)))
+                        thread_id = entry.name.removesuffix(SUFFIX)
+                        found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino, thread_id))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -96,18 +127,27 @@ class Library:
         Raises:
             NotFound: none or several fit; the message says which.
         """
-        ids = self.ids()
-        if words == LAST:
-            if not ids:
-                raise NotFound("There are no threads yet.")
-            return ids[0]
-        return unique(words, ids, "thread")
+        return _resolved(words, self.ids(), "thread", "There are no threads yet.")
 
     def summaries(self) -> Iterator[Summary]:
-        """All threads, the one written last first. Reads each file that has changed since the last call."""
-        files = self._files()
-        self._known = {i: known for _, _, i in files if (known := self._known.get(i)) is not None}
-        for written, size, thread_id in files:
+        """All threads: those that are pinned, then the one used last.
+
+        From the index, which is brought up to date first. Where none can be kept, each file is read that has changed
+        since the last call.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        if self.index.kept:
+            self.index.update()
+            yield from self.index.summaries()
+        else:
+            yield from sorted(self._without_index(), key=lambda s: (s.pinned, s.updated, s.id), reverse=True)
+
+    def _without_index(self) -> Iterator[Summary]:
+        files = self.files()
+        self._known = {i: known for *_, i in files if (known := self._known.get(i)) is not None}
+        for written, size, _, thread_id in files:
             known = self._known.get(thread_id)
             if known is None or known[:2] != (written, size):
                 known = self._known[thread_id] = (written, size, self.summary(thread_id))
@@ -118,8 +158,109 @@ class Library:
         try:
             return summarize(thread_id, self.open(thread_id).thread)
         except StoreError as error:
-            at = self._modified(self._log(thread_id).path)
-            return Summary(thread_id, thread_id, at, at, 0, 0, False, False, "", str(error))
+            return self.unreadable(thread_id, error)
+
+    def unreadable(self, thread_id: str, error: StoreError) -> Summary:
+        """What the list shows of a file that cannot be read, and why."""
+        at = self._modified(self.file(thread_id))
+        return Summary(thread_id, thread_id, at, at, 0, 0, False, False, "", problem=str(error))
+
+    def file(self, thread_id: str) -> Path:
+        """The file of a thread, whether it exists or not.
+
+        Raises:
+            NotFound: this cannot be a thread's id.
+        """
+        return self._log(thread_id).path
+
+    # -- what a person does to a thread as a whole ----------------------------------------------------------
+
+    def pin(self, thread_id: str, pinned: bool = True) -> None:
+        """Put a thread at the head of the list, or back.
+
+        Raises:
+            NotFound, StoreError: see `open`; or the disk refused.
+        """
+        handle = self.open(thread_id)
+        if handle.thread.pinned != pinned:
+            handle.append_now([r.Pin(at=handle.now(), pinned=pinned)])
+
+    def trash(self, thread_id: str) -> None:
+        """Move a thread's file to the trash. One of that name there is kept beside it.
+
+        Raises:
+            NotFound: there is no such thread. StoreError: the disk refused, or another process is writing it.
+        """
+        log = self._log(thread_id)
+        with log.locked():
+            if not log.path.exists():
+                raise NotFound(f"There is no thread {thread_id}.")
+            try:
+                place = _place_for(log.path, self.paths.trash / log.path.name)
+            except OSError as error:
+                raise failed("moved", log.path, error) from error
+            _move(log.path, place)
+
+    def untrash(self, trashed_id: str) -> str:
+        """Bring a thread back from the trash; returns its id.
+
+        Raises:
+            NotFound: it is not there. StoreError: the thread is in its place already, or the disk refused.
+        """
+        thread_id = _BESIDE.sub("", trashed_id)
+        source = self.paths.trash / self.file(trashed_id).name
+        log = self._log(thread_id)
+        with log.locked():
+            if not source.exists():
+                raise NotFound(f"There is no trashed thread {trashed_id}.")
+            if log.path.exists():
+                raise StoreError(f"The thread {thread_id} is in its place already. Its copy was left in the trash.")
+            _move(source, log.path)
+        return thread_id
+
+    def trashed(self) -> list[Summary]:
+        """What is in the trash, the one thrown away last first. Reads each file.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        found: list[Summary] = []
+        for trashed_id in self.trashed_ids():
+            file = self.paths.trash / f"{trashed_id}{SUFFIX}"
+            try:
+                thread = h.open_handle(LogFile(file, self._log(trashed_id).lock_path, self.paths.state / "torn")).thread
+                found.append(summarize(trashed_id, thread))
+            except StoreError as error:
+                at = self._modified(file)
+                found.append(Summary(trashed_id, trashed_id, at, at, 0, 0, False, False, "", problem=str(error)))
+        return found
+
+    def trashed_ids(self) -> list[str]:
+        """Ids of what is in the trash, the one thrown away last first. A copy beside another has `~` and a number
+        behind its id.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        found: list[tuple[int, str]] = []
+        try:
+            for file in self.paths.trash.iterdir():
+                if file.name.endswith(SUFFIX) and file.is_file():
+                    # Moving a file changes nothing of it but this time.
+                    found.append((file.stat().st_ctime_ns, file.name.removesuffix(SUFFIX)))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise failed("read", self.paths.trash, error) from error
+        return [trashed_id for _, trashed_id in sorted(found, reverse=True)]
+
+    def resolve_trashed(self, words: str) -> str:
+        """As `resolve`, for the trash: `@last` was thrown away last.
+
+        Raises:
+            NotFound: none or several fit; the message says which.
+        """
+        return _resolved(words, self.trashed_ids(), "trashed thread", "There is nothing in the trash.")
 
     def _log(self, thread_id: str) -> LogFile:
         if not thread_id or Path(thread_id).name != thread_id:
@@ -137,6 +278,39 @@ class Library:
             return r.timestamp(datetime.now(UTC))
 
 
+def _resolved(words: str, ids: list[str], what: str, nothing: str) -> str:
+    if words != LAST:
+        return unique(words, ids, what)
+    if not ids:
+        raise NotFound(nothing)
+    return ids[0]
+
+
+def _place_for(source: Path, target: Path) -> Path:
+    """Where to move a file. Where there is one of that name, the newer one has it, the other a number behind it."""
+    if not target.exists():
+        return target
+    number = 2
+    while (beside := target.with_name(f"{target.stem}~{number}{SUFFIX}")).exists():
+        number += 1
+    if source.stat().st_mtime_ns < target.stat().st_mtime_ns:
+        return beside
+    target.rename(beside)
+    return target
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file to a name that is free, durably."""
+    p.ensure(target.parent)
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise failed("moved", source, error) from error
+    for folder in (source.parent, target.parent):
+        with suppress(OSError):  # not every file system syncs folders
+            sync_folder(folder)
+
+
 def summarize(thread_id: str, thread: Thread) -> Summary:
     """What the list shows of an open thread."""
     return Summary(
@@ -144,11 +318,12 @@ def summarize(thread_id: str, thread: Thread) -> Summary:
         title=thread.title,
         created=thread.header.at,
         updated=thread.updated,
-        messages=sum(m.kind != "guard" for m in thread.messages.values()),
+        messages=sum(not thread.unseen(m) for m in thread.messages.values()),
         branches=len(thread.leaves()),
         ended=any(e in thread.messages for e in thread.ended),
         locked=lock.ending_at(thread, thread.leaf) is not None,
         model=thread.settings.model,
+        pinned=thread.pinned,
     )
 
 
@@ -161,7 +336,7 @@ def find_message(thread: Thread, words: str, *, role: str | None = None) -> str:
     """
     if words == LAST:
         for message in reversed(thread.path(thread.leaf)):
-            if message.kind != "guard" and role in (None, message.role):
+            if not thread.unseen(message) and role in (None, message.role):
                 return message.id
         raise NotFound("There is no such message on the current path of this thread.")
     return unique(words, list(thread.messages), "message")

@@ -105,7 +105,7 @@ class LogFile:
             StoreError: the disk refused, or another process holds the file for too long. Nothing was written.
             Whatever `rule` raises. What others had appended comes with the next `held` or `read_new`.
         """
-        with self._mutex, self._locked():
+        with self._mutex, self.locked():
             if not self.path.exists():
                 raise StoreError(f"The thread file {self.path} is gone: it was moved or deleted by another program.")
             try:
@@ -129,7 +129,12 @@ class LogFile:
             return fresh
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """While this holds, no other process writes the file.
+
+        Raises:
+            StoreError: another process holds it for too long.
+        """
         import filelock  # not needed to read, and so not for the first paint
 
         p.ensure(self.lock_path.parent)

@@ -36,13 +36,15 @@ def ending_at(thread: Thread, message_id: str | None) -> r.Ended | None:
     """The ending that locks a message: on it, above it, or later in the same turn. None: not locked."""
     if message_id not in thread.messages or not thread.ended:
         return None
-    for message in thread.ancestry(message_id):
-        if ended := thread.ended.get(message.id):
-            return ended
-    for ended in thread.ended.values():
-        if ended.message in thread.messages and any(m.id == message_id for m in thread.turn_of(ended.message)):
-            return ended
-    return None
+    # The call, its result and the ending are one turn. A message that another process put below a part of it, while it
+    # was going on, is locked with it.
+    turns = {
+        message.id: ended
+        for ended in thread.ended.values()
+        if ended.message in thread.messages
+        for message in thread.turn_of(ended.message)
+    } | thread.ended
+    return next((turns[message.id] for message in thread.ancestry(message_id) if message.id in turns), None)
 
 
 def may_send(thread: Thread, parent: str | None) -> Refusal | None:

@@ -124,6 +124,12 @@ class Title(Record, frozen=True, kw_only=True, tag="title"):
     by: str = "person"
 
 
+class Pin(Record, frozen=True, kw_only=True, tag="pin"):
+    """Whether the thread stands at the head of the list."""
+
+    pinned: bool
+
+
 class Label(Record, frozen=True, kw_only=True, tag="label"):
     """The name of a message; empty takes it away."""
 
@@ -158,7 +164,7 @@ class Feedback(Record, frozen=True, kw_only=True, tag="feedback"):
     comment: str = ""
 
 
-AnyRecord = Header | Message | Ended | Verdict | SettingsChange | Title | Label | Leaf | Hide | Restore | Feedback
+AnyRecord = Header | Message | Ended | Verdict | SettingsChange | Title | Pin | Label | Leaf | Hide | Restore | Feedback
 
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 _encoder = msgspec.json.Encoder()

@@ -15,8 +15,12 @@ from typing import TypeVar
 import msgspec
 
 from convend_tui.thread import records as r
+from convend_tui.thread import seen
 
 _R = TypeVar("_R", bound=r.Record)
+
+UNTITLED = "Untitled"
+"""The title of a thread without words."""
 
 
 class Thread:
@@ -30,7 +34,9 @@ class Thread:
         self.labels: dict[str, r.Label] = {}
         self.feedback: dict[str, list[r.Feedback]] = {}
         self.updated = header.at
-        self._title: r.Title | None = None
+        self._titles: dict[bool, r.Title] = {}
+        """The newest title, by whether a person gave it."""
+        self._pin: r.Pin | None = None
         self._settings: list[r.SettingsChange] = []
         self._visits: dict[str, str] = {}
         """Leaf id -> when the person last went there."""
@@ -39,6 +45,8 @@ class Thread:
         self._contradictions: list[str] = []
         self._cycles: frozenset[str] | None = frozenset()
         """The oldest member of each cycle of parents; None: to be looked for again."""
+        self.version = 0
+        """Grows with every record but a visit: what was worked out under another number may be old."""
         self._latest: dict[str, str] | None = None
         self._place: tuple[str, str] | None = None
         for record in records:
@@ -50,6 +58,7 @@ class Thread:
         """Take a record in. A record that is already here changes nothing."""
         if isinstance(record, r.Unknown):
             return
+        self.version += not isinstance(record, r.Leaf)
         self.updated = max(self.updated, record.at)
         match record:
             case r.Message():
@@ -61,7 +70,10 @@ class Thread:
             case r.Label():
                 _newest(self.labels, record.message, record)
             case r.Title():
-                self._title = _winner(self._title, record)
+                own = record.by == "person"
+                self._titles[own] = winner(self._titles.get(own), record)
+            case r.Pin():
+                self._pin = winner(self._pin, record)
             case r.SettingsChange():
                 if record not in self._settings:
                     insort(self._settings, record, key=_rank)
@@ -70,6 +82,7 @@ class Thread:
             case r.Hide() | r.Restore():
                 mark = (record.at, isinstance(record, r.Hide))
                 self._hidden[record.message] = max(mark, self._hidden.get(record.message, mark))
+                self._latest = None
             case r.Feedback():
                 given = self.feedback.setdefault(record.message, [])
                 if record not in given:
@@ -105,7 +118,7 @@ class Thread:
             insort(self._children.setdefault(message.parent, []), (message.at, message.id))
             if known is not None or message.id in self._children:
                 # Only a message that comes after its children, or in place of another, can open or close a cycle.
-                self._cycles = None
+                self._cycles = self._latest = None
         self._visit(message.id, message.at)
 
     def _contradict(self, problem: str) -> None:
@@ -134,9 +147,16 @@ class Thread:
 
     def _visit(self, message: str, at: str) -> None:
         self._visits[message] = at = max(at, self._visits.get(message, ""))
-        self._latest = None
-        if message in self.messages:
-            self._place = max(self._place or ("", ""), (at, message))
+        if message not in self.messages:
+            return
+        self._place = max(self._place or ("", ""), (at, message))
+        latest, node = self._latest, message
+        while latest is not None and not (node in latest and latest[node] >= at):
+            latest[node] = at
+            above = None if self.pruned(node) else self.parent(node)
+            if above is None:
+                break
+            node = above
 
     # -- what the thread is ---------------------------------------------------------------------------
 
@@ -181,15 +201,26 @@ class Thread:
 
     @property
     def title(self) -> str:
-        """The person's title, else the first words of the first message, on one line."""
-        if self._title is not None and self._title.title.strip():
-            return self._title.title
+        """The person's title, else one that somebody else gave, else the first words of the first message, on one
+        line."""
+        if self.given_title is not None:
+            return self.given_title
         # Roots with no parent come first and are at hand; orphans are looked for only where there are none.
         for root in [i for _, i in self._children.get(None, ())] or self.roots:
-            words = " ".join(r.text_of(self.messages[root])[:400].split())
-            if words:
-                return words[:80]
-        return "Untitled"
+            if words := first_words(r.text_of(self.messages[root])):
+                return words
+        return UNTITLED
+
+    @property
+    def given_title(self) -> str | None:
+        """The title that was given; a person's own is never replaced by another kind. None: nobody gave one."""
+        given = (self._titles[own].title for own in (True, False) if own in self._titles)
+        return next((title for title in given if title.strip()), None)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the thread stands at the head of the list."""
+        return self._pin is not None and self._pin.pinned
 
     # -- the tree ---------------------------------------------------------------------------------------
 
@@ -225,6 +256,11 @@ class Thread:
         """How many children a message has, more cheaply than `children` tells it."""
         return len(self._children.get(message_id, ())) if not self._cut else len(self.children(message_id))
 
+    @property
+    def forks(self) -> set[str]:
+        """The messages with more than one child. (Where a cycle was cut there may be one less.)"""
+        return {parent for parent, children in self._children.items() if len(children) > 1 and parent is not None}
+
     def ancestry(self, message_id: str) -> Iterator[r.Message]:
         """The message, its parent, and so on up to the root."""
         node: str | None = message_id
@@ -258,12 +294,24 @@ class Thread:
             found.append(message)
         return found[::-1]
 
+    def turn_end(self, message_id: str) -> str:
+        """The last message of the answer that this one is part of: past the client's guards, where the person last
+        was. A question is its own."""
+        node = message_id
+        while following := [i for i in self.shown_children(node) if self._goes_on(node, i)]:
+            latest = self._latest_visits()
+            node = max(following, key=lambda i: (latest[i], i))
+        return node
+
+    def _goes_on(self, message_id: str, child: str) -> bool:
+        above, below = self.messages[message_id], self.messages[child]
+        if above.kind == "guard":
+            return below.role == "assistant"
+        return below.kind == "guard" or (above.stop_reason == "pause_turn" and below.role == "assistant")
+
     def unseen(self, message: r.Message) -> bool:
-        """Whether nobody is shown this message: the client's own, or an answer that is nothing but a call which was
-        declined to protect someone."""
-        if message.kind == "guard":
-            return True
-        return self.is_private(message.id) and not r.says_anything(message)
+        """Whether nobody is shown this message in a conversation: the client's own, or a secret (thread/seen.py)."""
+        return message.kind == "guard" or seen.is_secret(self, message)
 
     def is_private(self, message_id: str) -> bool:
         """Whether the message holds a call that was declined to protect someone."""
@@ -271,38 +319,76 @@ class Thread:
         return verdict is not None and verdict.private
 
     def count_below(self, message_id: str) -> int:
-        """How many messages the subtree of a message has, itself included; unseen ones do not count."""
+        """How many messages the subtree of a message has, itself included; unseen ones and what was pruned below it
+        do not count."""
         count, todo = 0, [message_id]
         while todo:
             node = todo.pop()
             count += not self.unseen(self.messages[node])
-            todo.extend(self.children(node))
+            todo.extend(self.shown_children(node))
         return count
+
+    # -- what was pruned ----------------------------------------------------------------------------------
+
+    def pruned(self, message_id: str) -> bool:
+        """Whether a `hide` stands on this very message."""
+        return self._hidden.get(message_id, ("", False))[1]
+
+    @property
+    def prunings(self) -> list[tuple[str, str]]:
+        """Time and message of each `hide` in force, the oldest first. Those of one act have one time."""
+        found = ((at, i) for i, (at, is_hidden) in self._hidden.items() if is_hidden and i in self.messages)
+        return sorted(found)
 
     def hidden(self, message_id: str) -> bool:
         """Whether this message or one above it was pruned."""
-        if not self._hidden:
-            return False
-        return any(self._hidden.get(m.id, ("", False))[1] for m in self.ancestry(message_id))
+        return bool(self._hidden) and any(self.pruned(m.id) for m in self.ancestry(message_id))
+
+    def shown_children(self, message_id: str | None) -> list[str]:
+        """The children (of None: the roots) that were not pruned."""
+        children = self.children(message_id)
+        return [i for i in children if not self.pruned(i)] if self._hidden else children
+
+    def shown_siblings(self, message_id: str) -> list[str]:
+        """The siblings that were not pruned, and the message itself: it may be where the person stands."""
+        siblings = self.siblings(message_id)
+        return [i for i in siblings if i == message_id or not self.pruned(i)] if self._hidden else siblings
+
+    def in_sight(self, message_id: str, since: str = "") -> str:
+        """The message; where it was pruned (at `since` or later), the leaf nearest to it that can be seen. Where
+        nothing can be seen at all, the message after all."""
+        top: str | None = None
+        for message in self.ancestry(message_id) if self._hidden else ():
+            at, is_hidden = self._hidden.get(message.id, ("", False))
+            if is_hidden and at >= since:
+                top = message.id
+        if top is None:
+            return message_id
+        above = self.parent(top)
+        if above is None:
+            roots, latest = self.shown_children(None), self._latest_visits()
+            above = max(roots, key=lambda i: (latest[i], i), default=None)
+        return message_id if above is None else self.last_leaf(above)
 
     # -- where the person is ------------------------------------------------------------------------------
 
     @property
     def leaf(self) -> str | None:
-        """The end of the current path: where the person last went or the last message came, whichever is newer."""
-        return self._place[1] if self._place else None
+        """The end of the current path: where the person last went or the last message came, whichever is newer.
+        If that was pruned since, the nearest leaf that can be seen."""
+        return self.in_sight(self._place[1], self._place[0]) if self._place else None
 
     def last_leaf(self, message_id: str) -> str:
-        """The leaf below a message where the person last was."""
+        """The leaf below a message where the person last was, apart from what was pruned below it."""
         latest = self._latest_visits()
         node = message_id
-        while children := self.children(node):
+        while children := self.shown_children(node):
             # A visit to the node itself (the person stood there) counts only against what is older below it.
             node = max(children, key=lambda i: (latest[i], i))
         return node
 
     def _latest_visits(self) -> dict[str, str]:
-        """For each message, when somebody last was in its subtree."""
+        """For each message, when somebody last was in its subtree, apart from what was pruned below it."""
         if self._latest is None:
             order: list[str] = []
             todo = self.roots
@@ -312,7 +398,7 @@ class Thread:
                 todo.extend(self.children(node))
             latest: dict[str, str] = {}
             for node in reversed(order):
-                below = [latest[child] for child in self.children(node)]
+                below = [latest[child] for child in self.shown_children(node)]
                 latest[node] = max([self._visits.get(node, ""), *below])
             self._latest = latest
         return self._latest
@@ -323,9 +409,15 @@ def _rank(record: r.Record) -> tuple[str, bytes]:
     return record.at, r.encode(record)
 
 
-def _winner(old: _R | None, new: _R) -> _R:
+def first_words(text: str) -> str:
+    """What a thread is called after a message when nobody gave it a title."""
+    return " ".join(text[:400].split())[:80]
+
+
+def winner(old: _R | None, new: _R) -> _R:
+    """Which of two competing records counts: the one with the greater (`at`, line)."""
     return new if old is None or _rank(new) > _rank(old) else old
 
 
 def _newest(table: dict[str, _R], key: str, record: _R) -> None:
-    table[key] = _winner(table.get(key), record)
+    table[key] = winner(table.get(key), record)

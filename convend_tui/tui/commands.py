@@ -9,12 +9,13 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["anywhere", "transcript", "composer"]
+Where = Literal["anywhere", "transcript", "composer", "tree"]
 
 SECTIONS: Mapping[Where, str] = {
     "anywhere": "Anywhere",
     "transcript": "In the conversation (Esc goes there)",
     "composer": "While writing",
+    "tree": "In the tree",
 }
 
 
@@ -75,10 +76,15 @@ COMMANDS: tuple[Command, ...] = (
         "Show the branch before this one, where you last were on it.",
     ),
     Command("newer", ("right_square_bracket", "right"), "transcript", "Branch ›", "Show the branch after this one."),
-    Command("tree", ("t",), "transcript", "Tree", "Go to any message of any branch of this chat."),
+    Command("tree", ("t",), "transcript", "Tree", "Show every message of every branch; from there, hide them."),
     Command(
         "compare", ("d",), "transcript", "Compare", "Compare this branch with another, word by word, and keep one."
     ),
+    Command("label", ("l",), "transcript", "Label", "Give the message, and the branch it begins, a name. Empty: none."),
+    Command("hide", ("x",), "transcript", "Hide", "Hide the message and all below it, after a look at how much it is."),
+    Command("hide_others", ("X",), "transcript", "Hide others", "Hide every branch but the one that is shown."),
+    Command("unhide", ("u",), "transcript", "Undo hide", "Bring back what was hidden last."),
+    Command("fork", ("F",), "transcript", "Fork", "Copy the path down to here, or the whole tree, into a new chat."),
     Command(
         "why",
         ("w",),
@@ -87,15 +93,50 @@ COMMANDS: tuple[Command, ...] = (
         "On an ending, or where the model asked for one: what it cited, and where that stands.",
     ),
     Command("feedback", ("f",), "transcript", "Feedback", "Say that an answer or an ending was right or wrong."),
+    Command("cost", ("c",), "transcript", "Cost", "Show what this turn, this branch and the whole chat took."),
     Command("copy", ("y",), "transcript", "Copy", "Copy the message as it was written (its Markdown source)."),
     Command("fold", ("o",), "transcript", "Thinking", "Unfold or fold the model's thinking."),
     Command("new_here", ("n",), "transcript", "New chat", "Start a new chat."),
-    Command("write", ("enter", "i"), "transcript", "Write", "Go to the message you are writing."),
+    Command(
+        "write",
+        ("enter", "i"),
+        "transcript",
+        "Write",
+        "Go to the message you are writing. On a reply above the end: write below it, a new branch.",
+    ),
     Command("top", ("home", "g"), "transcript", "Top", "Go to the first message."),
     Command("bottom", ("end", "G"), "transcript", "End", "Go to the last message, and follow the reply."),
     Command("keys", ("question_mark",), "transcript", "Help", "List every key."),
     Command("send", ("enter",), "composer", "Send", "Send the message.", bound=False),
     Command("newline", ("ctrl+j",), "composer", "New line", "Begin a new line.", bound=False),
+    Command("tree_go", ("enter",), "tree", "Go there", "Show the message in its branch; unfold a fold.", bound=False),
+    Command("tree_fold", ("o", "right", "left"), "tree", "Fold", "Unfold or fold a straight run.", bound=False),
+    Command("tree_fold_all", ("O",), "tree", "Fold all", "Unfold or fold every straight run.", bound=False),
+    Command(
+        "tree_filter",
+        ("slash",),
+        "tree",
+        "Filter",
+        "Show only the messages with these words, and what they answer. Esc leaves it.",
+        bound=False,
+    ),
+    Command(
+        "tree_fork",
+        ("n", "N"),
+        "tree",
+        "Fork",
+        "Go to the next or the previous fork; with a filter, to a message it found.",
+        bound=False,
+    ),
+    Command(
+        "tree_branch",
+        ("left_square_bracket", "right_square_bracket"),
+        "tree",
+        "Branch",
+        "Go to the branch before or after this one.",
+        bound=False,
+    ),
+    Command("tree_close", ("t", "escape"), "tree", "Close", "Close the tree.", bound=False),
 )
 
 BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
@@ -114,6 +155,7 @@ _NAMES = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "question_mark": "?",
+    "slash": "/",
 }
 
 
@@ -136,6 +178,13 @@ class Keys:
         self.fixed = sorted(name for name in own if name in BY_ID and not BY_ID[name].rebinds)
         """Names in `[keys]` of commands whose keys cannot be others."""
         self._own = {name: keys for name, keys in own.items() if name in BY_ID and BY_ID[name].rebinds}
+        given = [(BY_ID[name].where, key) for name, keys in self._own.items() for key in keys]
+        for command in COMMANDS:
+            if command.rebinds and command.id not in self._own:
+                # What the person gives to one command is no longer another's.
+                taken = {key for where, key in given if command.where in (where, "anywhere") or where == "anywhere"}
+                if taken & set(command.keys):
+                    self._own[command.id] = tuple(key for key in command.keys if key not in taken)
 
     def of(self, command: Command) -> tuple[str, ...]:
         """The keys of a command."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from convend_tui.model import events as e
+from convend_tui.store.drafts import Place as DraftPlace
 from convend_tui.store.handle import ThreadHandle
-from convend_tui.thread import lock
+from convend_tui.thread import lock, seen
 from convend_tui.thread import records as r
+from convend_tui.thread.crumbs import crumbs
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.composer import ComposerState
 from convend_tui.tui.items import ALONE, ErrorItem, MessageItem, NoticeItem, Place, WelcomeItem, markdown_body
@@ -59,11 +61,23 @@ class Conversation:
         self.turn: Turn | None = None
         self.failure: ErrorItem | None = None
         self.editing: Editing | None = None
+        self.below: str | None = None
+        """The reply above the end of the path that what is written goes on below; None: at the end."""
+        self.draft: DraftPlace | None = None
+        """What the draft in the composer belongs to."""
+        self.draft_goes: Literal["along", "stays", "both"] = "along"
+        """With the draft, when this chat comes to another place: the branch has grown; the person has gone to another;
+        or has branched off, and then it stays where it was as well."""
+        self.is_taken_up = False
+        """An edit that was under way when the thread was last left has been looked for."""
         self.wanted: str | None = None
         """The model chosen for the next message, as `server/model`."""
         self.usage: dict[str, int] = {}
         self._show_thinking = show_thinking
         self._items: dict[str, MessageItem] = {}
+        self._shown: tuple[int, str | None, list[MessageItem]] = (-1, None, [])
+        """The messages of the path as they were last shown, while no reply comes in; of which version and leaf."""
+        self._standing: tuple[int, str | None, list[str], bool] | None = None
 
     @property
     def thread(self) -> Thread | None:
@@ -79,6 +93,26 @@ class Conversation:
     def ended(self) -> r.Ended | None:
         """The ending that locks the path shown."""
         return lock.ending_at(self.thread, self.leaf) if self.thread else None
+
+    @property
+    def crumbs(self) -> list[str]:
+        """The names of the branches that lead to the end of the path shown; see `thread/crumbs.py`."""
+        return self._stands()[0]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the path shown was hidden."""
+        return self._stands()[1]
+
+    def _stands(self) -> tuple[list[str], bool]:
+        """Worked out once for each state of the thread: it takes a look at every message of the path."""
+        thread, leaf = self.thread, self.leaf
+        if thread is None or leaf is None:
+            return [], False
+        known = self._standing
+        if known is None or known[:2] != (thread.version, leaf):
+            known = self._standing = (thread.version, leaf, crumbs(thread, leaf), thread.hidden(leaf))
+        return known[2:]
 
     # -- the transcript -----------------------------------------------------------------------------
 
@@ -96,6 +130,8 @@ class Conversation:
 
     def _messages(self, thread: Thread) -> list[MessageItem]:
         """The messages of the path shown, and the reply that is coming in."""
+        if self.turn is None and self._shown[:2] == (thread.version, self.leaf):
+            return self._shown[2]
         found: list[MessageItem] = []
         hidden: MessageItem | None = None
         path = thread.path(self.leaf)
@@ -110,8 +146,11 @@ class Conversation:
                 continue
             if hidden is not None and item.goes_on:
                 item.goes_on, item.place = hidden.goes_on, hidden.place
+                item.label = hidden.label or item.label
             hidden = None
             found.append(item)
+        if self.turn is None:
+            self._shown = (thread.version, self.leaf, found)
         return found
 
     def _item(self, thread: Thread, message: r.Message, parent: r.Message | None) -> MessageItem:
@@ -121,12 +160,13 @@ class Conversation:
         item.place = ALONE
         # Ten thousand messages come by here at every refresh, and few of them have siblings.
         if parent is None or thread.child_count(parent.id) > 1:
-            siblings = thread.siblings(message.id)
+            siblings = thread.shown_siblings(message.id)
             elsewhere = sum(thread.count_below(i) for i in siblings if i != message.id)
             if len(siblings) > 1:
                 item.place = Place(siblings.index(message.id) + 1, len(siblings), elsewhere, message.id)
         item.goes_on = parent is not None and parent.kind == "guard" and message.role == "assistant"
         item.verdict = thread.verdicts.get(message.id)
+        item.label = label.label if (label := thread.labels.get(message.id)) else ""
         if message.id not in thread.ended:
             item.feedback = _newest(thread.feedback.get(message.id))
         return item
@@ -144,6 +184,7 @@ class Conversation:
         match event:
             case e.TurnStarted(_, question):
                 turn.question = self.leaf = question
+                self.below, self.draft_goes = None, "both"
                 self.failure = None
                 turn.reply = self._new_reply("…")
             case e.Waiting(why):
@@ -209,7 +250,7 @@ class Conversation:
         if self.leaf is not None and self.failure is None:
             # Stopped: what had arrived is below by now.
             self.leaf = self.thread.last_leaf(self.leaf)
-        kinds = {self.thread.messages[i].kind for i in self.thread.children(turn.question)}
+        kinds = {message.kind for message in seen.answers(self.thread, turn.question)}
         again = not kinds or (self.failure is not None and kinds == {"partial"})
         return turn.question if again else None
 
@@ -219,7 +260,7 @@ class Conversation:
         """Show the sibling `step` further, where the person last was on it. Returns the sibling, or None."""
         if self.thread is None or message_id not in self.thread.messages:
             return None
-        siblings = self.thread.siblings(message_id)
+        siblings = self.thread.shown_siblings(message_id)
         index = siblings.index(message_id) + step
         if not 0 <= index < len(siblings):
             return None
@@ -231,10 +272,31 @@ class Conversation:
         if self.thread is None or message_id not in self.thread.messages:
             return False
         if all(message.id != message_id for message in self.thread.path(self.leaf)):
-            self.leaf = self.thread.last_leaf(message_id)
-            self.failure = None
-            self.usage = {}
+            self._go(self.thread.last_leaf(message_id))
         return True
+
+    def come_into_sight(self) -> None:
+        """Where the path shown was hidden, go to the nearest one that was not."""
+        if self.thread is not None and self.leaf is not None and self.leaf in self.thread.messages:
+            leaf = self.thread.in_sight(self.leaf)
+            if leaf != self.leaf:
+                self._go(leaf)
+
+    def _go(self, leaf: str) -> None:
+        assert self.thread is not None
+        self.leaf = leaf
+        self.failure = None
+        self.usage = {}
+        self.draft_goes = "stays"
+        if self.below is not None and all(message.id != self.below for message in self.thread.path(leaf)):
+            self.below = None
+
+    def go_on_below(self, message_id: str | None) -> None:
+        """From now on what is written goes below a reply above the end of the path (None: at the end)."""
+        if message_id is not None and not self.show_branch_of(message_id):
+            return
+        self.below = message_id if message_id != self.leaf else None
+        self.draft_goes = "stays"
 
     def followed(self) -> None:
         """Others wrote: go on to the end of the path shown, if it has grown."""
@@ -263,7 +325,7 @@ class Conversation:
         from convend_tui.session import content_of, edited
 
         if self.editing is None:
-            return session.send(content_of(text, attachments), self.leaf, settings)
+            return session.send(content_of(text, attachments), self.below or self.leaf, settings)
         assert self.thread is not None
         message = self.thread.messages[self.editing.message]
         content = edited(message, text, attachments)

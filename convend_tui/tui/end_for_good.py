@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widgets import Button
 
-from convend_tui.ending.tool import Call
 from convend_tui.plain import one_line
 from convend_tui.tui.dialogs import Confirm
 
@@ -27,16 +26,17 @@ class EndForGood(Confirm, inherit_bindings=False):
     ]
     HINT = "←→ choose · Enter · Esc goes on talking"
 
-    def __init__(self, call: Call, chat: str) -> None:
+    def __init__(self, typed: str, chat: str) -> None:
         super().__init__(
             "End this conversation for good?",
-            f"In “{one_line(chat, 60)}” you wrote: “{one_line(call.request, 200).rstrip('.')}”. The model takes that "
-            "as a wish to end the conversation.\n\n"
-            "If you say yes, this branch is closed and cannot be opened again: neither of you can write in it any "
-            "more. You can still read it, start a new chat, or edit an earlier message and go on from there.",
+            f"In “{one_line(chat, 60)}” you wrote: “{one_line(typed, 300)}”\n\n"
+            "The model takes that as a wish to end the conversation. If you say yes, this branch is closed and cannot "
+            "be opened again: neither of you can write in it any more. You can still read it, start a new chat, or "
+            "edit an earlier message and go on from there.",
             yes="End it for good",
             no="Go on talking",
         )
+        self._given_up = False
         self._wait: Timer | None = None
 
     def on_mount(self) -> None:
@@ -56,3 +56,15 @@ class EndForGood(Confirm, inherit_bindings=False):
         for button in self.query(Button):
             button.disabled = False
         self.query_one("#no", Button).focus()
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any more: the turn was stopped. A dialog below another one leaves when it is on
+        top again."""
+        self._given_up = True
+        if self.is_attached and self.app.screen is self:
+            self.dismiss(False)
+
+    def on_screen_resume(self) -> None:
+        """On top again."""
+        if self._given_up:
+            self.dismiss(False)

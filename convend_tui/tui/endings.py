@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convend_tui.ending.tool import Call, cause_in_words
+from convend_tui.ending.policy import Judgement
+from convend_tui.ending.tool import cause_in_words
 from convend_tui.errors import ConvendError
 from convend_tui.files import write_new
-from convend_tui.store import drafts
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.conversation import Conversation
@@ -33,23 +33,28 @@ class Endings:
 
     # -- before an ending -----------------------------------------------------------------------------
 
-    async def ask_person(self, conversation: Conversation, call: Call) -> bool:
+    async def ask_person(self, conversation: Conversation, judgement: Judgement) -> bool:
         """Ask whether to end the conversation, as the model understood. True only for a yes."""
-        dialog = EndForGood(call, conversation.title)
+        thread = conversation.thread
+        cited = (str(piece.get("message")) for piece in judgement.evidence)
+        found = [thread.messages[i] for i in cited if thread is not None and i in thread.messages]
+        # All that was typed, not only what the model cites of it: a word beside it may turn its meaning round.
+        dialog = EndForGood(r.text_of(found[0]) if found else "", conversation.title)
         try:
             answer: bool | None = await self._screen.convend.push_screen_wait(dialog)
             return answer is True
         finally:
             # The turn was stopped from elsewhere: its question goes with it.
-            if dialog.is_attached and dialog.is_current:
-                dialog.dismiss(False)
+            dialog.give_up()
 
     # -- why ------------------------------------------------------------------------------------------
 
     def why(self, thread: Thread, message_id: str) -> None:
         """Show what a verdict stands on."""
         ended, verdict = thread.ended.get(message_id), thread.verdicts.get(message_id)
-        title = "Why this conversation ended" if ended else "Why this conversation was not ended"
+        asked = verdict is not None and verdict.outcome == "confirm"
+        title = "Why the model was asked to confirm" if asked else "Why this conversation was not ended"
+        title = "Why this conversation ended" if ended else title
         facts = _of_ending(thread, ended, verdict) if ended else _of_decline(verdict)
         evidence = ended.evidence if ended else verdict.evidence if verdict else []
         quotations = [_quotation(thread, piece) for piece in evidence]
@@ -113,13 +118,13 @@ class Endings:
         screen = self._screen
         if left.ended is None or left.thread is None:
             return
-        draft = drafts.load(screen.convend.paths, left.thread.id)
+        draft = screen.drafting.draft_of(left)
         if not draft:
             return
         if screen.composer.text.strip() or screen.composer.state.attachments:
             screen.convend.tell("What you were writing in the ended chat is kept there.")
             return
-        screen.take_draft(draft)
+        screen.drafting.take(draft)
         screen.convend.tell("What you were writing when the chat ended is here. It is kept there, too.")
 
 

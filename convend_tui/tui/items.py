@@ -33,6 +33,10 @@ _NOTICE_KEYS = (
 )
 
 
+LONGEST_LABEL = 40
+"""Cells of a label in the head of its message."""
+
+
 class Body(Protocol):
     """Text that renders itself; see tui/markdown.py."""
 
@@ -80,6 +84,7 @@ class MessageItem:
         "feedback",
         "goes_on",
         "key",
+        "label",
         "message",
         "model",
         "place",
@@ -99,6 +104,8 @@ class MessageItem:
         self.verdict: r.Verdict | None = None
         self.feedback: r.Feedback | None = None
         """What the person said of it last."""
+        self.label = ""
+        """The person's name for it."""
         self.status = ""
         """What is said while nothing has arrived yet."""
         self.model = (message.model or "") if message is not None else ""
@@ -171,6 +178,8 @@ class MessageItem:
         spans: list[Span] = [(one_line(who), palette.bar(self.tone) + Style(bold=True))]
         if self.message is not None:
             spans.append((f" · {clock(self.message.at)}", dim))
+        if label := one_line(self.label, LONGEST_LABEL):
+            spans += [(" · ", dim), (f"⚑ {label}", bold)]
         if self.place.of > 1:
             spans += [(" · ", dim), (f"‹ {self.place.number}/{self.place.of} ›", bold)]
             count = self.place.elsewhere

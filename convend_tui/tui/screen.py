@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -18,26 +17,28 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from convend_tui.errors import StoreError
-from convend_tui.plain import one_line
-from convend_tui.store import drafts
 from convend_tui.thread import lock
 from convend_tui.tui.actions import Actions
 from convend_tui.tui.commands import BY_ID, Keys, bindings
-from convend_tui.tui.composer import Composer, ComposerState
+from convend_tui.tui.composer import Composer
 from convend_tui.tui.conversation import Conversation
+from convend_tui.tui.drafting import Drafting
 from convend_tui.tui.items import NoticeItem
 from convend_tui.tui.listing import Listing
 from convend_tui.tui.sending import Sending
 from convend_tui.tui.status import KeyHints, StatusLine
-from convend_tui.tui.status_words import ENDED, hints, status
+from convend_tui.tui.status_words import hints, status
 from convend_tui.tui.thread_list import ThreadList
+from convend_tui.tui.title_line import title_line
 from convend_tui.tui.transcript import Transcript
+from convend_tui.tui.tree_dock import TreeDock
 from convend_tui.tui.welcome import welcome
 
 if TYPE_CHECKING:
     from convend_tui.tui.app import ConvendApp
     from convend_tui.tui.endings import Endings
     from convend_tui.tui.model_choice import ModelChoice
+    from convend_tui.tui.tree_rows import TreeRows
 
 PARTS = "ThreadList, #title, Transcript, Composer, StatusLine, KeyHints"
 """What the screen is made of, as a CSS selector."""
@@ -66,7 +67,9 @@ class ChatScreen(Screen[None]):
         self.conversation = Conversation(None)
         self.actions = Actions(self)
         self.sending = Sending(self)
+        self.drafting = Drafting(self)
         self.listing = Listing(self)
+        self.tree_dock = TreeDock(self)
         self.opened: dict[str, Conversation] = {}
         """Chats that are or were on the screen, the last one last."""
         self._quiet_until = 0.0
@@ -135,7 +138,7 @@ class ChatScreen(Screen[None]):
                 conversation = Conversation(handle, show_thinking=self.convend.config.ui.show_thinking)
         self.conversation = conversation
         self.remember(conversation)
-        self.show_draft()
+        self.drafting.show()
         self.refresh_all(at_end=True)
         self.focus_where_one_can_write()
 
@@ -146,10 +149,11 @@ class ChatScreen(Screen[None]):
         if not self.is_whole:
             return
         conversation = self.conversation
+        self.drafting.fit()
         items = conversation.items(welcome(self.convend.models, conversation))
         self.transcript.show(items, at_end=at_end)
         ended = conversation.ended
-        locked = ended is not None and conversation.editing is None
+        locked = ended is not None and conversation.editing is None and conversation.below is None
         was_typing = self.composer.has_focus_within and self.composer.locked is None
         self.composer.locked = lock.LOCKED if locked else None
         self.composer.busy = conversation.turn is not None
@@ -157,17 +161,17 @@ class ChatScreen(Screen[None]):
             # Whoever is in the middle of a word must not set off commands with the letters that follow.
             self._quiet_until = self._typed_at + QUIET_S
             self.focus_where_one_can_write()
+        self.tree_dock.refresh()
         self.refresh_lines()
 
     def refresh_lines(self) -> None:
         """The title, the status line and the key hints."""
         if not self.is_whole:
             return
-        width = max(10, self.size.width - 10)
-        mark = f"  {ENDED}" if self.conversation.ended else ""
-        self.query_one("#title", Static).update(Content(one_line(self.conversation.title, width) + mark))
+        title = self.query_one("#title", Static)
+        title.update(Content(title_line(self.conversation, title.size.width or self.size.width)))
         self.query_one(StatusLine).show(*status(self))
-        self.query_one(KeyHints).show(hints(self))
+        self.query_one(KeyHints).show(self.tree_dock.hints() if self.tree_dock.has_focus else hints(self))
 
     def show_conversation(self, conversation: Conversation) -> None:
         """Show another chat. The draft of the one left is kept."""
@@ -177,7 +181,7 @@ class ChatScreen(Screen[None]):
         self.conversation = conversation
         self.remember(conversation)
         self.composer.locked = None
-        self.show_draft()
+        self.drafting.show()
         self.refresh_all(at_end=True)
         self.focus_where_one_can_write()
 
@@ -202,39 +206,9 @@ class ChatScreen(Screen[None]):
             if self.opened[thread_id].turn is None:
                 del self.opened[thread_id]
 
-    def show_draft(self) -> None:
-        """Put the conversation's draft into the composer, or the message that was being edited."""
-        editing = self.conversation.editing
-        self.sending.show_banner()
-        if editing is not None:
-            self.composer.restore(editing.text)
-        else:
-            self.composer.restore(as_state(drafts.load(self.convend.paths, self.draft_name)))
-
-    def take_draft(self, draft: drafts.Draft) -> None:
-        """Put another chat's draft into this one."""
-        self.composer.restore(as_state(draft))
-        self.keep_draft()
-
-    @property
-    def draft_name(self) -> str:
-        """Under which name the draft is kept."""
-        handle = self.conversation.handle
-        return handle.thread.id if handle is not None and handle.on_disk else drafts.NEW
-
-    def forget_draft(self, name: str) -> None:
-        """What was a draft has been sent."""
-        with suppress(StoreError):  # an old draft that comes back is a nuisance, not a loss
-            drafts.save(self.convend.paths, name, drafts.Draft())
-
     def keep_draft(self) -> None:
-        """Write down what is in the composer (or lies aside while an old message is edited)."""
-        editing = self.conversation.editing
-        state = editing.draft if editing is not None and editing.draft.text else self.composer.state
-        try:
-            drafts.save(self.convend.paths, self.draft_name, as_draft(state))
-        except StoreError as error:
-            self.convend.tell(f"Your draft could not be kept: {error}", severity="warning")
+        """Write down what is in the composer."""
+        self.drafting.keep()
 
     # -- commands -----------------------------------------------------------------------------------
 
@@ -276,16 +250,29 @@ class ChatScreen(Screen[None]):
     @on(Transcript.FocusMoved)
     def show_hints(self) -> None:
         """What can be done depends on the message that has the focus."""
+        self.tree_dock.refresh()
         self.refresh_lines()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The hints follow the focus."""
+        self.tree_dock.focus_moved()
         self.refresh_lines()
+
+    # The tree's own messages, by name: it is imported when it is first opened.
+
+    def on_tree_rows_go_to(self, event: TreeRows.GoTo) -> None:
+        """Enter in the tree."""
+        self.actions.branches.go_to_row(event.id)
+
+    def on_tree_panel_closed(self) -> None:
+        """Esc in the tree."""
+        self.tree_dock.close()
 
     @on(events.Resize)
     def fit(self) -> None:
         """The title is cut to the width; where it is narrow the list gives way."""
         self._fit_list()
+        self.tree_dock.fit()
         self.refresh_lines()
 
     def _fit_list(self) -> None:
@@ -303,25 +290,6 @@ class ChatScreen(Screen[None]):
     def show_list(self, shown: bool) -> None:
         """Show or hide the thread list; where it has a place of its own, the choice is kept."""
         self.thread_list.display = shown
+        self.tree_dock.fit()
         if not self.is_narrow:
             self.convend.choose(list_open=shown)
-
-
-def as_state(draft: drafts.Draft) -> ComposerState:
-    """The other way round."""
-    return ComposerState(
-        text=draft.text,
-        pastes=tuple(draft.pastes),
-        cursor=draft.cursor,
-        attachments=tuple(Path(name) for name in draft.attachments),
-    )
-
-
-def as_draft(state: ComposerState) -> drafts.Draft:
-    """A composer's state as it is kept on the disk."""
-    return drafts.Draft(
-        text=state.text,
-        pastes=list(state.pastes),
-        cursor=state.cursor,
-        attachments=[str(path) for path in state.attachments],
-    )

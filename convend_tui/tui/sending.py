@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +13,22 @@ from textual.worker import Worker
 from convend_tui.errors import ConvendError, NotConnected
 from convend_tui.model import events as e
 from convend_tui.store import drafts
-from convend_tui.store.handle import ThreadHandle
+from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.thread import records as r
 from convend_tui.tui.composer import ComposerState
 from convend_tui.tui.conversation import Conversation, Editing, Turn
+from convend_tui.tui.drafting import as_state
 from convend_tui.tui.items import clock
 
 if TYPE_CHECKING:
-    from convend_tui.ending.tool import Call
+    from convend_tui.ending.policy import Judgement
     from convend_tui.session import Session
     from convend_tui.tui.screen import ChatScreen
 
+BELOW = "Continues below the reply of {} · Esc: at the end"
 AGAIN = "Not answered yet · Enter asks again, or change it first · Esc lets it be"
 EDITING = "Enter: a new branch · Esc: your draft"
+AS_LEFT = "This edit is as you left it. What you first wrote stands in the conversation."
 
 Events = AsyncGenerator[e.Event, None]
 Opening = Coroutine[Any, Any, Events]
@@ -56,7 +59,8 @@ class Sending:
             self._screen.convend.tell(why, severity="warning")
             self._screen.model_choice.offer_local()
             return
-        self._start(conversation, self._send(conversation, text, files), draft=self._screen.draft_name)
+        place = self._screen.drafting.place_of(conversation)
+        self._start(conversation, self._send(conversation, text, files), draft=place)
 
     def retry(self, message_id: str) -> None:
         """Ask for one more answer."""
@@ -68,7 +72,7 @@ class Sending:
         if worker := self._workers.get(id(conversation)):
             worker.cancel()
 
-    def _start(self, conversation: Conversation, opening: Opening, draft: str | None = None) -> None:
+    def _start(self, conversation: Conversation, opening: Opening, draft: drafts.Place | None = None) -> None:
         conversation.turn = Turn()
         conversation.failure = None
         self._screen.composer.busy = True
@@ -99,8 +103,8 @@ class Sending:
             app, endings = self._screen.convend, self._screen.endings
             assert conversation.handle is not None
 
-            async def ask(call: Call) -> bool:
-                return await endings.ask_person(conversation, call)
+            async def ask(judgement: Judgement) -> bool:
+                return await endings.ask_person(conversation, judgement)
 
             conversation.session = Session(conversation.handle, app.models, app.paths, ask)
         return conversation.session
@@ -110,8 +114,8 @@ class Sending:
             return None
         return self._screen.convend.models.with_model(handle.thread.settings, conversation.wanted)
 
-    async def _follow(self, conversation: Conversation, opening: Opening, draft: str | None) -> None:
-        """Run a turn and show it. `draft` names what was typed for it, None where nothing was."""
+    async def _follow(self, conversation: Conversation, opening: Opening, draft: drafts.Place | None) -> None:
+        """Run a turn and show it. `draft` is the place of what was typed for it, None where nothing was."""
         try:
             async with aclosing(await opening) as events:
                 async for event in events:
@@ -137,7 +141,7 @@ class Sending:
         else:
             screen.refresh_all(at_end=isinstance(event, e.TurnStarted))
 
-    def _started(self, conversation: Conversation, draft: str | None) -> None:
+    def _started(self, conversation: Conversation, draft: drafts.Place | None) -> None:
         """The text is on the disk: its draft is not needed, and the composer is free for what comes next."""
         screen = self._screen
         screen.remember(conversation)
@@ -146,8 +150,9 @@ class Sending:
         if draft is None:
             return
         editing, conversation.editing = conversation.editing, None
-        if editing is None:
-            screen.forget_draft(draft)
+        if editing is not None:
+            draft = drafts.Place(draft.thread, "edit", editing.message)
+        screen.drafting.forget(draft)
         if screen.conversation is conversation:
             self.show_banner()
             screen.composer.restore(editing.draft if editing is not None else ComposerState())
@@ -181,10 +186,12 @@ class Sending:
     def _keep_for_later(self, conversation: Conversation, question: str) -> None:
         """Another chat is shown: what was not answered is in the composer when the person comes back."""
         thread = conversation.thread
-        if thread is None or conversation.editing is not None or drafts.load(self._screen.convend.paths, thread.id):
+        drafting = self._screen.drafting
+        if thread is None or conversation.editing is not None or drafting.draft_of(conversation):
             return
         text = ComposerState(r.text_of(thread.messages[question]))
         conversation.editing = Editing(question, ComposerState(), again=True, text=text)
+        drafting.keep_edit(conversation, text, under_way=True)
 
     # -- edits ----------------------------------------------------------------------------------------
 
@@ -192,10 +199,17 @@ class Sending:
         """Bring an old message into the composer; the draft is put aside."""
         screen = self._screen
         conversation = screen.conversation
-        before = conversation.editing.draft if conversation.editing else screen.composer.state
+        before = screen.composer.state
+        if conversation.editing is not None:
+            before = conversation.editing.draft
+            screen.drafting.keep_edit(conversation, screen.composer.state, under_way=False)
         screen.composer.locked = None
         conversation.editing = Editing(message.id, before, again)
-        screen.composer.load(r.text_of(message))
+        if left := screen.drafting.kept_edit(message):
+            screen.composer.restore(as_state(left))
+            screen.convend.tell(AS_LEFT)
+        else:
+            screen.composer.load(r.text_of(message))
         self.show_banner()
         screen.refresh_lines()
 
@@ -207,11 +221,14 @@ class Sending:
         if editing is not None and thread is not None:
             when = clock(thread.messages[editing.message].at)
             banner = AGAIN if editing.again else f"Editing your message of {when} · {EDITING}"
+        elif conversation.below is not None and thread is not None:
+            banner = BELOW.format(clock(thread.messages[conversation.below].at))
         self._screen.composer.banner = banner
 
     def end_edit(self) -> None:
         """Leave the edit: the draft comes back."""
         screen = self._screen
+        screen.drafting.keep_edit(screen.conversation, screen.composer.state, under_way=False)
         editing, screen.conversation.editing = screen.conversation.editing, None
         self.show_banner()
         screen.composer.restore(editing.draft if editing else ComposerState())
@@ -219,17 +236,41 @@ class Sending:
         if screen.composer.locked is not None:
             screen.focus_where_one_can_write()
 
+    # -- above the end --------------------------------------------------------------------------------
+
+    def go_on_below(self, message_id: str | None) -> None:
+        """What is written from now on goes below a reply above the end (None: at the end). Each has its own draft."""
+        screen = self._screen
+        screen.conversation.go_on_below(message_id)
+        screen.refresh_all()
+        self.show_banner()
+        if screen.composer.locked is None:
+            screen.composer.focus()
+        else:
+            screen.focus_where_one_can_write()
+
     # -- other records --------------------------------------------------------------------------------
 
-    def append(self, handle: ThreadHandle, records: list[r.Record]) -> None:
-        """Write records that are no part of a turn, such as a title."""
+    def append(
+        self,
+        handle: ThreadHandle,
+        records: Sequence[r.Record],
+        rule: Rule | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Write records that are no part of a turn, such as a title; `then` is called when they are on the disk."""
 
         async def write() -> None:
             try:
-                await handle.append(records)
+                await handle.append(records, rule)
+                if then is not None:
+                    then()
             except ConvendError as error:
                 self._screen.convend.tell(str(error), severity="error")
-            self._screen.refresh_all()
+            if all(isinstance(record, r.Leaf | r.Title) for record in records):
+                self._screen.refresh_lines()  # the conversation itself is as it was
+            else:
+                self._screen.refresh_all()
             self._screen.listing.changed()
 
         self._screen.run_worker(write(), group="records")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WARNED = "⚠ warned"
 ENDED = "⊘ ended"
+HIDDEN = "hidden branch"
 MARKS = (
     (
         WARNED,
@@ -30,6 +31,7 @@ MARKS = (
     ),
     (ENDED, "Ended", "The model ended the conversation on this branch. w on the notice says why.", None),
     ("‹ 2/3 ›", "Branches", "The second of three messages at this place; [ and ] show the others.", None),
+    (HIDDEN, "Hidden", "You are on a branch that was hidden. u brings back what was hidden last.", None),
 )
 """Marks on the screen, as entries of the help page."""
 _WRITING = ("send", "newline", "back", "help", "new", "threads", "model")
@@ -46,10 +48,14 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
         left.append(StatusPart(f"a reply is coming in, {time.monotonic() - conversation.turn.started:.0f} s", 2))
     elif conversation.editing is not None:
         left.append(StatusPart("editing" if not conversation.editing.again else "not answered", 2))
+    elif conversation.below is not None:
+        left.append(StatusPart("a new branch", 2))
     elif conversation.ended is not None:
         left.append(StatusPart("ended by the model", 2))
     elif conversation.thread is not None and warned(conversation.thread, conversation.leaf):
         left.append(StatusPart(WARNED, 2))
+    if conversation.is_hidden:
+        left.append(StatusPart(HIDDEN, 2))
     if conversation.handle is not None and conversation.handle.read_only:
         left.append(StatusPart("read-only", 2))
     if conversation.turn is None and screen.composer.text.strip() and screen.composer.locked is None:
@@ -82,7 +88,7 @@ def _next_words(screen: ChatScreen) -> str:
     thread = conversation.thread
     if thread is None:
         return ""
-    parent = conversation.leaf
+    parent = conversation.below or conversation.leaf
     if conversation.editing is not None:
         parent = thread.parent(conversation.editing.message)
     return estimate_words(estimate(thread, parent, screen.composer.text, datetime.now(UTC), _overhead(thread.settings)))
@@ -145,4 +151,6 @@ def hints(screen: ChatScreen) -> list[tuple[str, str, bool]]:
 def _back_words(screen: ChatScreen) -> str:
     if screen.conversation.turn is not None:
         return "Stop"
-    return "Leave the edit" if screen.conversation.editing is not None else "Conversation"
+    if screen.conversation.editing is not None:
+        return "Leave the edit"
+    return "At the end" if screen.conversation.below is not None else "Conversation"

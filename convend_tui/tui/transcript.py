@@ -38,7 +38,8 @@ class Transcript(VirtualLines):
     @property
     def focused_item(self) -> Item | None:
         """The focused item, if there is one."""
-        return next((item for item in self.items if item.key == self.focused_key), None)  # type: ignore[return-value]
+        place = self._view.index.get(self.focused_key or "")
+        return None if place is None else self.items[place]  # type: ignore[return-value]
 
     def go_to(self, key: str | None) -> None:
         """Focus an item and bring it into view."""
@@ -50,14 +51,13 @@ class Transcript(VirtualLines):
 
     def move_focus(self, step: int) -> None:
         """The item above or below; within one that is taller than the screen, a part of a screen."""
-        keys = [item.key for item in self.items]
-        if self.focused_key not in keys:
+        index = self._view.index.get(self.focused_key or "")
+        if index is None:
             self.go_to(self._last_message())
             return
-        index = keys.index(self.focused_key)
         if self.scroll_within(index, step):
             return
-        self.go_to(keys[max(0, min(index + step, len(keys) - 1))])
+        self.go_to(self.items[max(0, min(index + step, len(self.items) - 1))].key)
 
     def scroll_within(self, index: int, step: int) -> bool:
         """Scroll on inside an item of which a part is out of view, by half a screen at most, towards its end
@@ -109,5 +109,5 @@ class Transcript(VirtualLines):
         self.post_message(self.FocusMoved())
 
     def _last_message(self) -> str | None:
-        real = [item.key for item in self.items if not isinstance(item, WelcomeItem | ErrorItem)]
-        return real[-1] if real else None
+        real = (item.key for item in reversed(self.items) if not isinstance(item, WelcomeItem | ErrorItem))
+        return next(real, None)

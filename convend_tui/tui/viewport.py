@@ -73,13 +73,31 @@ class Viewport:
         """Hold other items. Returns whether the anchor could be kept; if not, it is at the beginning."""
         old = self.anchor
         key = self.items[old.index].key if keep_anchor and old.index < len(self.items) else None
-        self.items = list(items)
-        self.index = {item.key: index for index, item in enumerate(self.items)}
-        self._shown.clear()
-        self.estimate_all()
+        self._take(list(items))
         place = self.index.get(key) if key is not None else None
         self.anchor = Anchor() if place is None else Anchor(place, old.line, old.height)
         return place is not None
+
+    def _take(self, items: list[Item]) -> None:
+        """Hold these. Where they begin with the same items as before (a flip to a sibling far down), the heights of
+        those stay: a long list costs what is new in it."""
+        same = 0
+        for before, now in zip(self.items, items, strict=False):
+            if before is not now:
+                break
+            same += 1
+        for item in self.items[same:]:
+            self.index.pop(item.key, None)
+        self.index.update((item.key, place) for place, item in enumerate(items[same:], same))
+        self.items = items
+        if same:
+            self.heights.truncate(same)
+            for item in items[same:]:
+                self.heights.append(self._estimated(item))
+        else:
+            self.heights = Heights(self._estimated(item) for item in items)
+        # They may be the same and yet say something else.
+        self.unrender()
 
     def append(self, item: Item) -> None:
         """Add an item at the end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import disk, echo, flip, risk, start
+from tests.bench import disk, echo, flip, index, risk, start, tree
 from tests.bench.table import Row, table
 
 BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -18,6 +18,9 @@ BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "echo": echo.measure,
     "append": disk.measure,
     "flip": flip.measure,
+    "tree": tree.measure,
+    "index": index.measure,
+    "library": index.starts,
     "signs": risk.measure,
 }
 

@@ -276,7 +276,9 @@ REQUEST = "The person's own request"
 async def yes(stage: Stage) -> None:
     stage.willing = True
     await stage.say(WISH, calling(request(WISH)), calling(request(WISH)))
-    assert [asked.request for asked in stage.asked] == [WISH]
+    (asked,) = stage.asked
+    assert asked.call is not None
+    assert asked.call.request == WISH
 
 
 @case(REQUEST, "typed by the person, who says no when convend asks", DECLINED)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convend_tui.config import Ending
-from convend_tui.ending.tool import Call
+from convend_tui.ending.policy import Judgement
 from convend_tui.model import events as e
 from convend_tui.session import Session, content_of
 from convend_tui.store import blobs
@@ -53,7 +53,7 @@ class Stage:
     """Answers to requests for a second opinion; where there is none, nobody is at risk."""
     willing: bool | None = None
     """What the person says when asked; None: nobody can be asked."""
-    asked: list[Call] = field(default_factory=list)
+    asked: list[Judgement] = field(default_factory=list)
     events: list[e.Event] = field(default_factory=list)
 
     async def answer(self, body: Json) -> Answer:
@@ -63,8 +63,8 @@ class Stage:
         return await step() if callable(step) else step
 
     def session(self) -> Session:
-        async def ask(call: Call) -> bool:
-            self.asked.append(call)
+        async def ask(judgement: Judgement) -> bool:
+            self.asked.append(judgement)
             return self.willing is True
 
         return Session(self.desk.handle, self.desk.models, self.desk.paths, None if self.willing is None else ask)
@@ -131,7 +131,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(root: Path, *, second_opinion: bool = True, ending: bool = True, **server: Any) -> AsyncIterator[Stage]:
+async def stage(
+    root: Path, *, second_opinion: bool = True, ending: bool = True, server: Json | None = None
+) -> AsyncIterator[Stage]:
     """An empty thread, a referee that has nothing to object to in the end, and nothing left unsaid."""
     played: list[Stage] = []
 
@@ -140,7 +142,7 @@ async def stage(root: Path, *, second_opinion: bool = True, ending: bool = True,
 
     async with Referee(script) as referee:
         settings = replace_settings(ending)
-        desk = making.desk(referee.base_url, root, settings, **server)
+        desk = making.desk(referee.base_url, root, settings, **(server or {}))
         desk.models.config = replace(desk.models.config, ending=Ending(second_opinion=second_opinion))
         played.append(Stage(desk, referee, root))
         try:

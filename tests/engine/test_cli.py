@@ -349,9 +349,8 @@ def test_kill_9_loses_at_most_about_a_second(online: Home, referee: ThreadedRefe
 
 def test_list(home: Home) -> None:
     assert home.json("list") == []
-    older = ended_chat(home, "2")[0]
-    os.utime(home.paths.threads / f"{older}.jsonl", (0, 0))
-    home.save(chat())
+    ended_chat(home, "2")
+    home.save(chat(), r.Leaf(at=at(1000), message="m0004"))  # used last
     rows = home.json("list")
     assert [set(row) for row in rows] == [
         {"id", "title", "created", "updated", "messages", "branches", "ended", "model"}

@@ -27,11 +27,10 @@ async def outcome_of(case: Case, root: Path) -> str:
     """Play a case, look at what came of it, and see that the thread is as it must be afterwards."""
     options = dict(case.options)
     timeout = options.pop("opinion_timeout", TIMEOUT_S)
-    server = options.pop("server", {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(making.KEY_VARIABLE, "test-key")
         patch.setattr(opinion, "TIMEOUT_S", timeout)
-        async with stage(root, **options, **server) as played:
+        async with stage(root, **options) as played:
             await case.play(played)
             found = played.outcome()
             await (is_locked if found == ENDS else goes_on)(played)

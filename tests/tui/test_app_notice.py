@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from convend_tui.tui import end_for_good
-from tests.making import Branch, at
+from tests.making import Branch
 from tests.referee import Reply, Text, ThreadedReferee, end_call
 from tests.referee.scenario import REDIRECTIONS, WARNING
 from tests.tui.conftest import INSULTS, Home
@@ -183,24 +183,6 @@ async def test_a_draft_typed_when_the_lock_fell_is_offered_to_the_new_chat(
         await me.sees("this branch is locked")
         await me.press("n")
         await me.until(lambda: me.typed == "what I wanted to say")
-
-
-async def test_the_tree_leads_to_any_message_of_any_branch(home: Home) -> None:
-    branch = Branch().typed("Root").reply("First answer")
-    other = Branch().typed("Root").reply("Second answer").path[1]
-    branch.path.append(msgspec.structs.replace(other, id="other", parent=branch.path[0].id, at=at(40)))
-    home.save(branch)
-    async with home.app() as me:
-        await me.press("ctrl+t", "enter")
-        await me.goes_to("Second answer")
-        await me.press("t")
-        await me.sees("Go to a message", "Model: First answer", "Model: Second answer")
-        await me.pastes("First")
-        await me.until(lambda: "Second answer" not in "".join(me.rows[8:24]))
-        await me.press("enter")
-        await me.reads("First answer", "‹ 1/2 ›")
-        assert me.chat.transcript.focused_key == branch.path[1].id
-        await me.until(lambda: me.records("leaf"))
 
 
 async def test_the_report_is_written_to_a_new_file_only(home: Home, tmp_path: Path) -> None:

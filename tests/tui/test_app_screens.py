@@ -19,6 +19,7 @@ from tests.referee import HttpError, Reply, Text, Thinking, ThreadedReferee
 from tests.tui.conftest import Home, Person
 from tests.tui.test_app_branches import forked
 from tests.tui.test_app_ending import ended, locked_branch
+from tests.tui.test_tree_panel import a_long_chat
 
 SCREENS = Path(__file__).parent / "screens"
 README = Path(__file__).parents[2] / "README.md"
@@ -93,6 +94,18 @@ async def test_a_fork(online: Home) -> None:
         await me.press("ctrl+t", "enter")
         await me.goes_to("second question")
         matches(me, "fork")
+
+
+async def test_the_tree(online: Home) -> None:
+    branch, records = a_long_chat()
+    online.save(branch, *records)
+    for size, name in (((80, 24), "tree"), ((150, 24), "tree_beside")):
+        async with online.app(size) as me:
+            await me.press("ctrl+t", "enter")
+            await me.goes_to("Which one is faster?")
+            await me.press("t")
+            await me.until(lambda: "›◉" in me.screen)
+            matches(me, name)
 
 
 async def test_the_list_on_a_narrow_screen(online: Home) -> None:

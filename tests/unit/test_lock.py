@@ -13,7 +13,7 @@ from convend_tui.errors import Locked, RuleError
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
-from tests.making import Branch, at, call, header, result, text
+from tests.making import SETTINGS, Branch, at, call, header, result, text
 from tests.unit.test_tree import on_one_path, says
 
 
@@ -261,3 +261,15 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=40, stateful_step_count=14, deadline=None)
+
+
+def test_a_message_that_came_between_call_and_ending_is_locked_with_them() -> None:
+    """Another process sent below the client's result while the model confirmed."""
+    branch = Branch().typed("fool").reply("So.", call("1")).guard(result("1")).reply(call("2"))
+    end = r.Ended(at=at(90), message=branch.last, cause="persistent_abuse", explanation="x")
+    late = r.Message(at=at(80), id="late", parent=branch.path[2].id, role="user", kind="typed", content=[])
+    below = r.Message(at=at(81), id="below", parent="late", role="assistant", kind="reply", content=[])
+    thread = branch.thread(SETTINGS, late, below, end)
+    for message in (*branch.path[1:], late, below):
+        assert lock.may_send(thread, message.id) is not None, message.id
+    assert lock.may_send(thread, branch.path[0].id) is None

@@ -43,6 +43,7 @@ def says(thread: Thread) -> dict[str, Any]:
         "settings_at": thread.settings_at,
         "made": {i: thread.settings_of(thread.messages[i]) for i in ids},
         "title": thread.title,
+        "pinned": thread.pinned,
         "ended": thread.ended,
         "verdicts": thread.verdicts,
         "labels": thread.labels,
@@ -247,7 +248,13 @@ RECORDS = st.one_of(
     st.builds(lambda n, w: r.Restore(at=at(w), message=n), NAMES, WHEN),
     st.builds(lambda n, w, t: r.Label(at=at(w), message=n, label=t), NAMES, WHEN, st.sampled_from(["l", "k"])),
     st.builds(lambda n, w, t: r.Feedback(at=at(w), message=n, thumb=t), NAMES, WHEN, st.sampled_from(["up", "down"])),
-    st.builds(lambda w, t: r.Title(at=at(w), title=t), WHEN, st.sampled_from(["t", "u", " "])),
+    st.builds(
+        lambda w, t, by: r.Title(at=at(w), title=t, by=by),
+        WHEN,
+        st.sampled_from(["t", "u", " "]),
+        st.sampled_from(["person", "model"]),
+    ),
+    st.builds(lambda w, pinned: r.Pin(at=at(w), pinned=pinned), WHEN, st.booleans()),
     st.builds(lambda w, m: r.as_change(r.Settings(model=m), at(w)), WHEN, st.sampled_from(["m", "n"])),
     st.builds(lambda t: r.Unknown(type=t), st.sampled_from(["future", "x"])),
 )
@@ -323,3 +330,30 @@ def test_records_and_fields_of_later_versions_are_skipped() -> None:
     assert r.decode(b'{"type":"future","at":"x","more":[1]}') == r.Unknown(type="future")
     line = b'{"type":"title","at":"x","title":"t","colour":{"deep":[1]}}'
     assert r.decode(line) == r.Title(at="x", title="t")
+
+
+def test_a_persons_own_title_is_never_replaced_by_another_kind() -> None:
+    thread = thread_of(message("a", None), r.Title(at=at(2), title="Mine"))
+    thread.apply(r.Title(at=at(9), title="By a model", by="model"))
+    assert thread.title == thread.given_title == "Mine"
+    thread.apply(r.Title(at=at(10), title="Mine again"))
+    assert thread.title == "Mine again"
+    thread.apply(r.Title(at=at(11), title=""))
+    assert thread.title == "By a model"
+    thread.apply(r.Title(at=at(12), title=" ", by="model"))
+    assert thread.title == "a"
+    assert thread.given_title is None
+
+
+def test_a_thread_is_pinned_by_the_newest_record() -> None:
+    thread = thread_of(message("a", None))
+    assert not thread.pinned
+    thread.apply(r.Pin(at=at(5), pinned=True))
+    assert thread.pinned
+    thread.apply(r.Pin(at=at(4), pinned=False))
+    assert thread.pinned
+    thread.apply(r.Pin(at=at(6), pinned=False))
+    assert not thread.pinned
+    assert r.decode(b'{"type":"pin","at":"x","pinned":true}') == r.Pin(at="x", pinned=True)
+    with pytest.raises(Unreadable):
+        r.decode(b'{"type":"pin","at":"x","pinned":"yes"}')

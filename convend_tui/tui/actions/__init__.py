@@ -11,6 +11,7 @@ from convend_tui.tui.actions.comparing import Comparing
 from convend_tui.tui.actions.endings import Endings
 from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
+from convend_tui.tui.actions.pruning import Pruning
 
 if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
@@ -21,11 +22,13 @@ class Actions:
 
     def __init__(self, screen: ChatScreen) -> None:
         self.chats = Chats(screen)
+        self.branches = Branches(screen)
         self._areas = (
             self.chats,
             Messages(screen),
-            Branches(screen),
+            self.branches,
             Comparing(screen),
+            Pruning(screen),
             Endings(screen),
             Program(screen),
         )

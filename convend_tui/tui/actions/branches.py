@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convend_tui.thread import records as r
-from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
+from convend_tui.tui.actions.area import STREAMING, Area
 from convend_tui.tui.items import MessageItem
 
 
@@ -17,7 +17,7 @@ class Branches(Area):
         message = self._fork()
         if message is None or conversation.thread is None:
             return "There is no other branch here."
-        siblings = conversation.thread.siblings(message.id)
+        siblings = conversation.thread.shown_siblings(message.id)
         if not 0 <= siblings.index(message.id) + step < len(siblings):
             return "This is the first branch here." if step < 0 else "This is the last branch here."
         return None
@@ -57,20 +57,24 @@ class Branches(Area):
     def do_newer(self) -> None:
         self._flip(1)
 
-    def why_not_tree(self) -> str | None:
-        conversation = self._screen.conversation
-        if conversation.turn is not None:
-            return STREAMING
-        return None if conversation.thread is not None else NO_MESSAGE
-
     def do_tree(self) -> None:
-        from convend_tui.tui.tree_pick import pick_message
+        tree = self._screen.tree_dock
+        if tree.has_focus:
+            tree.close()
+        else:
+            tree.open()
 
+    def go_to_row(self, message_id: str) -> None:
+        """Show a message that was chosen in the tree."""
         screen = self._screen
-        thread = screen.conversation.thread
-        assert thread is not None
-        item = screen.transcript.focused_item
-        here = (
-            item.message.id if isinstance(item, MessageItem) and item.message is not None else screen.conversation.leaf
-        )
-        screen.convend.push_screen(pick_message(thread, here), self.go_to_message)
+        thread, leaf = screen.conversation.thread, screen.conversation.leaf
+        if screen.conversation.turn is not None and thread is not None:
+            # The branch on which a reply comes in stays on the screen.
+            if all(message.id != message_id for message in thread.path(leaf)):
+                screen.convend.tell(f"Tree: {STREAMING}", severity="warning")
+                return
+            screen.transcript.focus()
+            screen.transcript.go_to(message_id)
+        else:
+            self.go_to_message(message_id)
+        screen.tree_dock.went()

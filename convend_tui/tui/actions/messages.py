@@ -95,8 +95,28 @@ class Messages(Area):
     def do_bottom(self) -> None:
         self._screen.transcript.to_last()
 
+    def _place_to_write(self) -> str | None:
+        """The reply above the end of the path that is focused: what is written goes below it. None: at the end."""
+        conversation, message = self._screen.conversation, self._focused
+        if conversation.thread is None or conversation.turn is not None or conversation.editing is not None:
+            return None
+        if message is None or message.role != "assistant":
+            return None
+        end = conversation.thread.turn_end(message.id)
+        return end if end != conversation.leaf else None
+
     def why_not_write(self) -> str | None:
-        return self._screen.composer.locked
+        place, thread = self._place_to_write(), self._screen.conversation.thread
+        if place is None or thread is None:
+            return self._screen.composer.locked
+        refusal = lock.may_send(thread, place)
+        return refusal.reason if refusal else None
 
     def do_write(self) -> None:
-        self._screen.composer.focus()
+        screen = self._screen
+        place = self._place_to_write()
+        at_end = self._focused is not None and self._focused.id == screen.conversation.leaf
+        if place is not None or (at_end and screen.conversation.below is not None):
+            screen.sending.go_on_below(place)
+        else:
+            screen.composer.focus()

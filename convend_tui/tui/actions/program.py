@@ -13,7 +13,8 @@ class Program(Area):
     """What is done with the program itself."""
 
     def do_back(self) -> None:
-        """Esc: stop; else leave the edit; else switch between writing and the conversation."""
+        """Esc: stop; else leave the edit, or the place above the end; else switch between writing and the
+        conversation."""
         screen = self._screen
         if screen.thread_list.has_focus:
             if screen.is_narrow:
@@ -23,6 +24,8 @@ class Program(Area):
             screen.sending.stop(screen.conversation)
         elif screen.conversation.editing is not None:
             screen.sending.end_edit()
+        elif screen.conversation.below is not None and screen.composer.has_focus_within:
+            screen.sending.go_on_below(None)
         elif screen.composer.has_focus_within:
             screen.transcript.focus()
             screen.transcript.focus_something()

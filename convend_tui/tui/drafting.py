@@ -1,0 +1,230 @@
+"""Which draft is in the composer: one for each branch, kept over switches, flips, failed sends and restarts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convend_tui.errors import StoreError
+from convend_tui.store import drafts
+from convend_tui.thread import lock
+from convend_tui.thread import records as r
+from convend_tui.tui.composer import ComposerState
+from convend_tui.tui.conversation import Conversation, Editing
+from convend_tui.tui.folding import Folding, hold
+
+if TYPE_CHECKING:
+    from convend_tui.tui.screen import ChatScreen
+
+JOINED = "Another draft was kept at the end of this branch. It stands below yours now."
+
+
+class Drafting:
+    """Brings the draft of the branch that is shown into the composer, and writes it down."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+        self._kept: dict[drafts.Place, drafts.Draft] = {}
+        """What was last read or written of a place: what has not changed is not written again."""
+
+    # -- the chat that is shown -----------------------------------------------------------------------
+
+    def show(self) -> None:
+        """A chat came to the screen: its draft goes into the composer, or the message that was being edited."""
+        screen, conversation = self._screen, self._screen.conversation
+        self._take_up(conversation)
+        conversation.draft = self.place_of(conversation)
+        conversation.draft_goes = "along"
+        state = as_state(self.draft_of(conversation, move=True))
+        if conversation.editing is not None:
+            conversation.editing = replace(conversation.editing, draft=state)
+            state = conversation.editing.text
+        screen.sending.show_banner()
+        screen.composer.restore(state)
+
+    def fit(self) -> None:
+        """The chat may be at another place than a moment ago: bring the draft there, or that place's draft here."""
+        conversation = self._screen.conversation
+        goes, conversation.draft_goes = conversation.draft_goes, "along"
+        old, new = conversation.draft, self.place_of(conversation)
+        if old is None or old == new:
+            return
+        conversation.draft = new
+        held = as_draft(self._held)
+        if goes == "along":
+            both = _joined(held, self.draft_of(conversation, move=True))
+            if self._save(new, both):
+                self._save(old, drafts.Draft())
+            if both != held:
+                if held:
+                    self._screen.convend.tell(JOINED)
+                self._hold(both)
+        elif goes == "both":
+            self._save(old, held)
+            self._save(new, held)
+        else:
+            self._save(old, held)
+            self._hold(self.draft_of(conversation, move=True))
+        self._screen.sending.show_banner()
+
+    def keep(self) -> None:
+        """Write down what is in the composer, and what lies aside while an old message is edited."""
+        conversation = self._screen.conversation
+        if conversation.editing is not None:
+            self.keep_edit(conversation, self._screen.composer.state, under_way=True)
+        draft = as_draft(self._held)
+        if conversation.below is not None:
+            draft = msgspec.structs.replace(draft, under_way=True)
+        self._save(conversation.draft or self.place_of(conversation), draft)
+
+    def take(self, draft: drafts.Draft) -> None:
+        """Put another chat's draft into this one."""
+        self._screen.composer.restore(as_state(draft))
+        self.keep()
+
+    def kept_edit(self, message: r.Message) -> drafts.Draft:
+        """What an earlier edit of a message of this chat had come to, when it was left without being sent."""
+        thread = self._screen.conversation.thread
+        if thread is None:
+            return drafts.Draft()
+        draft = drafts.load(self._screen.convend.paths, drafts.Place(thread.id, "edit", message.id))
+        return drafts.Draft() if full_text(draft) == r.text_of(message) else draft
+
+    @property
+    def _held(self) -> ComposerState:
+        """The draft in the composer, or aside while an old message is edited."""
+        editing = self._screen.conversation.editing
+        return editing.draft if editing is not None else self._screen.composer.state
+
+    def _hold(self, draft: drafts.Draft) -> None:
+        conversation, state = self._screen.conversation, as_state(draft)
+        if conversation.editing is not None:
+            conversation.editing = replace(conversation.editing, draft=state)
+        else:
+            self._screen.composer.restore(state)
+
+    # -- any chat -------------------------------------------------------------------------------------
+
+    def place_of(self, conversation: Conversation) -> drafts.Place:
+        """What the draft of a chat belongs to, where the chat is now."""
+        handle = conversation.handle
+        if handle is None or not handle.on_disk:
+            return drafts.NEW
+        if conversation.below is not None:
+            return drafts.Place(handle.thread.id, "below", conversation.below)
+        if conversation.leaf is not None:
+            return drafts.Place(handle.thread.id, "end", conversation.leaf)
+        return drafts.Place(handle.thread.id)
+
+    def draft_of(self, conversation: Conversation, *, move: bool = False) -> drafts.Draft:
+        """What was last written where a chat is now. Has the branch grown since, it is found where the branch ended
+        then; `move` brings it along."""
+        place = self.place_of(conversation)
+        draft = drafts.load(self._screen.convend.paths, place)
+        self._kept[place] = _unplaced(draft)
+        if draft or place.kind != "end":
+            return draft
+        before, draft = self._left_behind(conversation)
+        if draft and move and self._save(place, draft):
+            self._save(before, drafts.Draft())
+        return draft
+
+    def _left_behind(self, conversation: Conversation) -> tuple[drafts.Place, drafts.Draft]:
+        """The nearest draft above the end that belonged to the end once; else that of the whole thread."""
+        thread, paths = conversation.thread, self._screen.convend.paths
+        assert thread is not None and conversation.leaf is not None  # the place is the end of a branch
+        found = {p.message: (p, d) for p, d in drafts.of_branches(paths, thread.id) if p.kind == "end"}
+        for message in thread.ancestry(conversation.leaf) if found else ():
+            if message.id in found:
+                return found[message.id]
+        whole = drafts.Place(thread.id)
+        return whole, drafts.load(paths, whole)
+
+    def keep_edit(self, conversation: Conversation, state: ComposerState, *, under_way: bool) -> None:
+        """Write down what an edit has come to. Left (not `under_way`) without a change, it is forgotten."""
+        editing, thread = conversation.editing, conversation.thread
+        if editing is None or thread is None:
+            return
+        draft = as_draft(state)
+        if not under_way and full_text(draft) == r.text_of(thread.messages[editing.message]):
+            draft = drafts.Draft()
+        draft = msgspec.structs.replace(draft, under_way=under_way, again=editing.again)
+        self._save(drafts.Place(thread.id, "edit", editing.message), draft)
+
+    def forget(self, place: drafts.Place) -> None:
+        """What was a draft has been sent."""
+        self._save(place, drafts.Draft())
+
+    def _take_up(self, conversation: Conversation) -> None:
+        """A chat is shown for the first time since the start: an edit or a continuation that was under way is again."""
+        thread = conversation.thread
+        if conversation.is_taken_up or thread is None:
+            return
+        conversation.is_taken_up = True
+        for place, draft in drafts.of_branches(self._screen.convend.paths, thread.id):
+            if not draft.under_way:
+                continue
+            if place.kind == "edit" and lock.may_edit(thread, place.message) is None:
+                answered = any(thread.messages[i].kind == "reply" for i in thread.children(place.message))
+                if not (draft.again and answered):
+                    conversation.editing = Editing(place.message, ComposerState(), draft.again, as_state(draft))
+            elif place.kind == "below" and lock.may_send(thread, place.message) is None:
+                conversation.go_on_below(place.message)
+
+    def _save(self, place: drafts.Place, draft: drafts.Draft) -> bool:
+        """Write a draft that has changed. False where the disk refused."""
+        if self._kept.get(place) == _unplaced(draft):
+            return True
+        try:
+            drafts.save(self._screen.convend.paths, place, draft)
+        except StoreError as error:
+            self._screen.convend.tell(f"Your draft could not be kept: {error}", severity="warning")
+            return False
+        self._kept[place] = _unplaced(draft)
+        return True
+
+
+def full_text(draft: drafts.Draft) -> str:
+    """The text of a draft, its pastes unfolded."""
+    folding = Folding()
+    folding.restore(tuple(draft.pastes))
+    return folding.expand(hold(draft.text))
+
+
+def _unplaced(draft: drafts.Draft) -> drafts.Draft:
+    return msgspec.structs.replace(draft, message="")
+
+
+def _joined(first: drafts.Draft, second: drafts.Draft) -> drafts.Draft:
+    """One draft with all of two; the first as it is where it holds the second already."""
+    one, other = full_text(first), full_text(second)
+    files = [*first.attachments, *(name for name in second.attachments if name not in first.attachments)]
+    if other in one and files == first.attachments:
+        return first
+    if one in other and not first.attachments:
+        return second
+    # Tokens of two drafts may be the same: folded again when it is shown.
+    return drafts.Draft(text=f"{one}\n\n{other}" if one and other else one or other, attachments=files)
+
+
+def as_state(draft: drafts.Draft) -> ComposerState:
+    """A draft as the composer holds it."""
+    return ComposerState(
+        text=draft.text,
+        pastes=tuple(draft.pastes),
+        cursor=draft.cursor,
+        attachments=tuple(Path(name) for name in draft.attachments),
+    )
+
+
+def as_draft(state: ComposerState) -> drafts.Draft:
+    """A composer's state as it is kept on the disk."""
+    return drafts.Draft(
+        text=state.text,
+        pastes=list(state.pastes),
+        cursor=state.cursor,
+        attachments=[str(path) for path in state.attachments],
+    )
