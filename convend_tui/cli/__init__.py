@@ -13,6 +13,9 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, by the table in the command line's contract."""
+    if sys.stdout is None:
+        # Started with a closed standard output: what there is to say goes nowhere, and that is no error.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -24,9 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("convend: interrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone: what is still buffered must not raise once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone.
+        _silence()
         return 0
+    except OSError as error:
+        # Whatever convend reads and writes itself has errors of its own: this is standard output.
+        _silence()
+        print(f"convend: The output cannot be written: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def _silence() -> None:
+    """What is still buffered for standard output must not raise once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from convend_tui.store.library import SUFFIX, Library
 from convend_tui.store.log import AnyRecord, failed
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
+from convend_tui.thread.answers import answer_end
 from convend_tui.thread.tree import Thread
 
 APP = "convend"
@@ -54,7 +55,7 @@ def last_of(thread: Thread, message_id: str) -> str:
     """Where a fork of the path down to a message ends: with the lock that lies on it, else with its whole answer."""
     ended = lock.ending_at(thread, message_id)
     if ended is None:
-        return thread.turn_end(message_id)
+        return answer_end(thread, message_id)
     passed = any(message.id == ended.message for message in thread.ancestry(message_id))
     return message_id if passed else ended.message
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from convend_tui.thread import records as r
+from convend_tui.thread.answers import answer_of
 from convend_tui.thread.lock import GONE, Refusal
 from convend_tui.thread.tree import Thread
 
@@ -49,16 +50,6 @@ def _beside(thread: Thread, leaf: str) -> Iterator[str]:
         if above is None or above in forks:
             yield from (i for i in thread.shown_siblings(message.id) if i != message.id)
         above = message.id
-
-
-def answer_of(thread: Thread, message_id: str) -> str:
-    """The first message of the answer that this one is part of: above the client's guards. A question is its own."""
-    node = message_id
-    while (above := thread.parent(node)) is not None and not r.is_question(thread.messages[node]):
-        if "guard" not in (thread.messages[node].kind, thread.messages[above].kind):
-            break
-        node = above
-    return node
 
 
 def may_hide(thread: Thread, targets: Sequence[str]) -> Refusal | None:

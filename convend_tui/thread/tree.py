@@ -151,10 +151,9 @@ class Thread:
             return
         self._place = max(self._place or ("", ""), (at, message))
         latest, node = self._latest, message
-        while latest is not None and not (node in latest and latest[node] >= at):
+        while latest is not None and (node not in latest or latest[node] < at):
             latest[node] = at
-            above = None if self.pruned(node) else self.parent(node)
-            if above is None:
+            if self.pruned(node) or (above := self.parent(node)) is None:
                 break
             node = above
 
@@ -294,21 +293,6 @@ class Thread:
             found.append(message)
         return found[::-1]
 
-    def turn_end(self, message_id: str) -> str:
-        """The last message of the answer that this one is part of: past the client's guards, where the person last
-        was. A question is its own."""
-        node = message_id
-        while following := [i for i in self.shown_children(node) if self._goes_on(node, i)]:
-            latest = self._latest_visits()
-            node = max(following, key=lambda i: (latest[i], i))
-        return node
-
-    def _goes_on(self, message_id: str, child: str) -> bool:
-        above, below = self.messages[message_id], self.messages[child]
-        if above.kind == "guard":
-            return below.role == "assistant"
-        return below.kind == "guard" or (above.stop_reason == "pause_turn" and below.role == "assistant")
-
     def unseen(self, message: r.Message) -> bool:
         """Whether nobody is shown this message in a conversation: the client's own, or a secret (thread/seen.py)."""
         return message.kind == "guard" or seen.is_secret(self, message)
@@ -337,8 +321,7 @@ class Thread:
     @property
     def prunings(self) -> list[tuple[str, str]]:
         """Time and message of each `hide` in force, the oldest first. Those of one act have one time."""
-        found = ((at, i) for i, (at, is_hidden) in self._hidden.items() if is_hidden and i in self.messages)
-        return sorted(found)
+        return sorted((at, i) for i, (at, is_hidden) in self._hidden.items() if is_hidden and i in self.messages)
 
     def hidden(self, message_id: str) -> bool:
         """Whether this message or one above it was pruned."""
@@ -357,18 +340,13 @@ class Thread:
     def in_sight(self, message_id: str, since: str = "") -> str:
         """The message; where it was pruned (at `since` or later), the leaf nearest to it that can be seen. Where
         nothing can be seen at all, the message after all."""
-        top: str | None = None
-        for message in self.ancestry(message_id) if self._hidden else ():
-            at, is_hidden = self._hidden.get(message.id, ("", False))
-            if is_hidden and at >= since:
-                top = message.id
-        if top is None:
+        marks = ((m.id, *self._hidden.get(m.id, ("", False))) for m in self.ancestry(message_id))
+        pruned = [i for i, at, is_hidden in marks if is_hidden and at >= since] if self._hidden else []
+        if not pruned:
             return message_id
-        above = self.parent(top)
-        if above is None:
-            roots, latest = self.shown_children(None), self._latest_visits()
-            above = max(roots, key=lambda i: (latest[i], i), default=None)
-        return message_id if above is None else self.last_leaf(above)
+        above, latest = self.parent(pruned[-1]), self._latest_visits()
+        shown = [above] if above is not None else self.shown_children(None)
+        return self.last_leaf(max(shown, key=lambda i: (latest[i], i))) if shown else message_id
 
     # -- where the person is ------------------------------------------------------------------------------
 

@@ -85,6 +85,11 @@ class Conversation:
         return self.handle.thread if self.handle else None
 
     @property
+    def version(self) -> int:
+        """Grows with what there is to show."""
+        return self.thread.version if self.thread else 0
+
+    @property
     def title(self) -> str:
         """The thread's name."""
         return self.thread.title if self.thread and self.thread.messages else "New chat"

@@ -115,7 +115,8 @@ class Listing:
                 self._trouble = str(error)
                 screen.convend.tell(self._trouble, severity="error")
             return
-        if grown and screen.conversation is conversation:
+        # A write that was stopped half-way finishes by itself: what it brought (a lock above all) is to be shown too.
+        if screen.conversation is conversation and (grown or screen.is_behind):
             conversation.followed()
             screen.refresh_all()
             self.changed()

@@ -73,6 +73,7 @@ class ChatScreen(Screen[None]):
         self.opened: dict[str, Conversation] = {}
         """Chats that are or were on the screen, the last one last."""
         self._quiet_until = 0.0
+        self._shown_version = 0
         self._typed_at = 0.0
         self._was_narrow: bool | None = None
 
@@ -163,6 +164,11 @@ class ChatScreen(Screen[None]):
             self.focus_where_one_can_write()
         self.tree_dock.refresh()
         self.refresh_lines()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the conversation's thread has more to show than the screen does, with nothing under way."""
+        return self.conversation.turn is None and self.conversation.version != self._shown_version
 
     def refresh_lines(self) -> None:
         """The title, the status line and the key hints."""

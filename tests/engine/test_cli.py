@@ -681,3 +681,21 @@ def test_a_file_that_cannot_be_read_is_named_and_the_report_goes_on(home: Home) 
     assert done.returncode == 1
     assert thread in done.stdout
     assert "20261122T000009-00000009" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [("list",), ("feedback", "--report"), ("show", "@last", "--json")])
+def test_an_output_that_cannot_be_written_is_a_clear_error(home: Home, words: tuple[str, ...]) -> None:
+    ended_chat(home)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            home.command(*words), stdout=full, stderr=subprocess.PIPE, env=home.environ, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        "convend: The output cannot be written: No space left on device.\n",
+    )
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *home.command(*words)], stderr=subprocess.PIPE, env=home.environ, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, b"")

@@ -15,6 +15,7 @@ import pytest
 from convend_tui.errors import Locked, ModelError, RuleError, Unreadable
 from convend_tui.model import events as e
 from convend_tui.session import content_of
+from convend_tui.store.handle import ThreadHandle
 from convend_tui.store.library import Library
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
@@ -738,3 +739,52 @@ async def test_an_attachment_that_is_gone_fails_the_turn_and_nothing_else(tmp_pa
         blobs.attach(desk.paths, note)
         ended(await events_of(desk.session.send(content_of("read", [block]), desk.thread.leaf)))
         assert referee.requests[0]["messages"][0]["content"][0]["source"]["data"] == "Remember the milk."
+
+
+async def test_an_ending_is_judged_again_when_something_was_typed_while_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process discloses a danger after the last look at the file, and before the write."""
+    script = [*REDIRECTIONS, WARNING, Reply([CALL]), Reply([CALL]), "I am here."]
+    async with talking(tmp_path, script) as (desk, _):
+        await to_the_warning(desk)
+        other, real, late = desk.other().handle, ThreadHandle._append, []
+
+        def append(self: ThreadHandle, records: Any, rule: Any) -> Any:
+            if self is desk.handle and not late and any(isinstance(record, r.Ended) for record in records):
+                content = content_of("I want to die.")
+                wish = r.Message(at=other.now(), id="f" * 16, parent=None, role="user", kind="typed", content=content)
+                late.append(wish)
+                real(other, [wish], None)
+            return real(self, records, rule)
+
+        monkeypatch.setattr(ThreadHandle, "_append", append)
+        end = ended(await desk.say("fool for ever"))
+        assert late
+        assert (end.locked, desk.thread.ended) == (False, {})
+        assert desk.thread.verdicts[next(reversed(desk.thread.verdicts))].private
+
+
+async def test_the_whole_reply_is_on_the_disk_while_a_second_opinion_is_waited_for(tmp_path: Path) -> None:
+    closing = "This is a long closing statement. " * 20
+    script = [*REDIRECTIONS, WARNING, Reply([Text(closing), CALL]), "Fine."]
+    waiting = Reply([Text('{"at_risk": true}')], delay=0.6)
+    async with talking(tmp_path, script, opinion=waiting) as (desk, referee):
+        await to_the_warning(desk)
+        turn = asyncio.create_task(desk.say("fool for ever"))
+        while not referee.opinions:
+            await asyncio.sleep(0.02)
+        kept = "".join(file.read_text() for file in desk.paths.partial.glob("*.json*"))
+        assert closing.strip() in kept
+        ended(await turn)
+
+
+async def test_declines_that_protect_do_not_make_each_other_longer(tmp_path: Path) -> None:
+    script = [answer for _ in range(5) for answer in (Reply([CALL]), Reply([CALL]), "I am here.")]
+    async with talking(tmp_path, script) as (desk, _):
+        for _ in range(5):
+            ended(await desk.say("I want to die."))
+        lengths = [len(verdict.evidence) for verdict in desk.thread.verdicts.values()]
+        assert len(lengths) == 10
+        assert max(lengths) <= 20
+        assert desk.file.stat().st_size < 60_000

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from convend_tui.thread import lock, prune
 from convend_tui.thread import records as r
+from convend_tui.thread.answers import answer_end, answer_of
 from convend_tui.thread.tree import Thread
 from tests.making import Branch, at, call, header, result
 from tests.unit.test_tree import NAMES, RECORDS, WHEN, message
@@ -116,17 +117,17 @@ def answered_in_parts() -> Branch:
 def test_an_answer_of_several_parts_goes_as_a_whole() -> None:
     branch = answered_in_parts().typed("on")
     thread = branch.thread()
-    assert [prune.answer_of(thread, i) for i in ("m0002", "m0003", "m0004")] == ["m0002"] * 3
-    assert prune.answer_of(thread, "m0005") == "m0005"
+    assert [answer_of(thread, i) for i in ("m0002", "m0003", "m0004")] == ["m0002"] * 3
+    assert answer_of(thread, "m0005") == "m0005"
     assert prune.subtree(thread, "m0004").words == "3 messages on 1 branch"
-    assert thread.turn_end("m0002") == "m0004"
-    assert thread.turn_end("m0001") == "m0001"
+    assert answer_end(thread, "m0002") == "m0004"
+    assert answer_end(thread, "m0001") == "m0001"
 
 
 def test_a_question_below_a_guard_is_no_part_of_the_answer() -> None:
     thread = Branch().typed("q").reply(call()).guard(result()).typed("on").thread()
-    assert prune.answer_of(thread, "m0004") == "m0004"
-    assert thread.turn_end("m0002") == "m0003"
+    assert answer_of(thread, "m0004") == "m0004"
+    assert answer_end(thread, "m0002") == "m0003"
 
 
 def test_a_lock_is_a_lock_hidden_or_not() -> None:
@@ -208,8 +209,8 @@ def test_what_is_shown_hangs_together(thread: Thread, chance: random.Random) -> 
         assert thread.hidden(leaf) == thread.hidden(name)
         seen = thread.in_sight(name)
         assert not in_sight(thread) or not thread.hidden(seen)
-        assert thread.turn_end(name) in thread.messages
-        assert prune.answer_of(thread, name) in {m.id for m in thread.path(name)}
+        assert answer_end(thread, name) in thread.messages
+        assert answer_of(thread, name) in {m.id for m in thread.path(name)}
         assert all(thread.pruned(i) for i in prune.hiding(thread, name))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from convend_tui.plain import one_line
 from convend_tui.thread import records as r
+from convend_tui.thread import seen
 from convend_tui.thread.outline import preview
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
@@ -36,8 +37,8 @@ class Comparing(Area):
             self._compare(siblings[0])
             return
         options = [
-            *(_option(thread, thread.last_leaf(i), f"beside it: {preview(thread.messages[i])}") for i in siblings),
-            *(_option(thread, i, preview(thread.messages[i])) for i in self._others(thread)),
+            *(_option(thread, thread.last_leaf(i), f"beside it: {_words(thread, i)}") for i in siblings),
+            *(_option(thread, i, _words(thread, _last_seen(thread, i))) for i in self._others(thread)),
         ]
         unique = {option.id: option for option in reversed(options)}
         self._screen.convend.push_screen(Pick("Compare with which branch?", list(unique.values())[::-1]), self._compare)
@@ -48,12 +49,12 @@ class Comparing(Area):
         if not isinstance(item, MessageItem) or item.place.of < 2:
             return []
         found = [i for i in thread.siblings(item.place.message) if i != item.place.message]
-        return [i for i in found if not thread.hidden(i)]
+        return [i for i in found if not thread.hidden(i) and next(seen.below(thread, i), None)]
 
     def _others(self, thread: Thread) -> Iterator[str]:
         """The ends of the other branches, the newest first."""
         here = {message.id for message in thread.path(self._screen.conversation.leaf)}
-        return (i for i in reversed(thread.leaves()) if i not in here and not thread.hidden(i))
+        return (i for i in reversed(thread.leaves()) if _last_seen(thread, i) not in here and not thread.hidden(i))
 
     def _compare(self, other: str | None) -> None:
         from convend_tui.tui.compare import CompareScreen
@@ -70,3 +71,13 @@ def _option(thread: Thread, leaf: str, words: str) -> PickOption:
     message: r.Message = thread.messages[leaf]
     ended = " · ⊘ ended" if leaf in thread.ended else ""
     return PickOption(leaf, one_line(words, 60), f"{clock(message.at)}{ended}")
+
+
+def _last_seen(thread: Thread, leaf: str) -> str:
+    """The last message of a branch that can be seen."""
+    return next((message.id for message in thread.ancestry(leaf) if not thread.unseen(message)), leaf)
+
+
+def _words(thread: Thread, message_id: str) -> str:
+    """The first words of a message, or of the first one below it that can be seen."""
+    return preview(thread.messages[next(seen.below(thread, message_id), message_id)])

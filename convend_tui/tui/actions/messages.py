@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
+from convend_tui.thread.answers import answer_end
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
 from convend_tui.tui.items import MessageItem, NoticeItem
 
@@ -102,7 +103,7 @@ class Messages(Area):
             return None
         if message is None or message.role != "assistant":
             return None
-        end = conversation.thread.turn_end(message.id)
+        end = answer_end(conversation.thread, message.id)
         return end if end != conversation.leaf else None
 
     def why_not_write(self) -> str | None:

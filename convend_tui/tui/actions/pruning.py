@@ -10,6 +10,7 @@ from convend_tui.plain import one_line
 from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.thread import lock, prune
 from convend_tui.thread import records as r
+from convend_tui.thread.answers import answer_of
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
 from convend_tui.tui.items import MessageItem
@@ -27,7 +28,7 @@ class Pruning(Area):
             return None
         first = item.place.message or item.message.id
         if item.goes_on:
-            first = prune.answer_of(handle.thread, first)
+            first = answer_of(handle.thread, first)
         return handle, handle.thread.messages[first]
 
     def _why_not(self) -> str | None:
