@@ -12,13 +12,11 @@ from dataclasses import replace
 
 from convend_tui.ending import policy
 from convend_tui.ending.policy import Judgement, Opinion
-from convend_tui.ending.signs import RiskReader
+from convend_tui.ending.signs import RiskReader, inherited
 from convend_tui.errors import RuleError
 from convend_tui.model import opinion
 from convend_tui.model.client import Client
 from convend_tui.model.connect import Models
-from convend_tui.paths import Paths
-from convend_tui.store import blobs
 from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
@@ -98,7 +96,7 @@ class Judge:
             return policy.judge(
                 path,
                 min_redirections=self._models.config.ending.min_redirections,
-                risk=self._reader.read(messages, verdicts),
+                risk=[*inherited(thread.header), *self._reader.read(messages, verdicts)],
                 consent=consent,
                 opinion=second,
             )
@@ -111,19 +109,3 @@ class Judge:
     def _wants_opinion(self) -> bool:
         server = self._models.config.server(self._handle.thread.settings.server)
         return self._models.config.ending.second_opinion and (server is None or server.second_opinion)
-
-
-def attached_text(paths: Paths, block: r.Block) -> str | None:
-    """The text of an attached text file; None for images and PDF.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    source = block.get("source")
-    if not isinstance(source, dict):
-        return None
-    if source.get("type") == "text" and isinstance(source.get("data"), str):
-        return str(source["data"])
-    if source.get("media_type") != "text/plain" or not isinstance(source.get("sha256"), str):
-        return None
-    return blobs.load(paths, source["sha256"]).decode("utf-8", "replace")

@@ -18,7 +18,7 @@ import msgspec
 from convend_tui.ending import policy
 from convend_tui.ending.signs import RiskReader
 from convend_tui.errors import ModelError, RuleError, StoreError
-from convend_tui.judging import AskPerson, Judge, Unread, attached_text
+from convend_tui.judging import AskPerson, Judge, Unread
 from convend_tui.model import events as e
 from convend_tui.model import request
 from convend_tui.model.client import BOUND, Client
@@ -268,7 +268,7 @@ class Session:
     # -- the ending -------------------------------------------------------------------------------------
 
     def _text_of(self, attachment: r.Block) -> str | None:
-        return attached_text(self._paths, attachment)
+        return blobs.text_of(self._paths, attachment)
 
     def _consequences(self, message: r.Message, judgement: policy.Judgement | None, turn: _Turn) -> list[r.Record]:
         """The records that go into the same write as the reply: the verdict, and the lock or the guard message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, by the table in the command line's contract."""
     if sys.stdout is None:
         # Started with a closed standard output: what there is to say goes nowhere, and that is no error.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

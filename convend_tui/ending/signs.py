@@ -76,6 +76,14 @@ def _add(found: dict[tuple[object, ...], Evidence], signs: Iterable[Evidence]) -
         found.setdefault((sign.get("message"), sign.get("sign"), sign.get("quote")), sign)
 
 
+def inherited(header: r.Header) -> list[Evidence]:
+    """What a thread that was forked brings along: that there were signs on branches which stayed behind."""
+    if not (header.origin or {}).get("held"):
+        return []
+    quote = "(in the thread that this one was forked from)"
+    return [{"kind": "risk", "quote": quote, "message": None, "sign": "origin", "language": ""}]
+
+
 def recorded(verdict: r.Verdict) -> list[Evidence]:
     """What an earlier verdict saw of risk: its signs, and a second opinion that saw one."""
     if not verdict.private:

@@ -86,6 +86,22 @@ def load(paths: Paths, sha256: str) -> bytes:
     return data
 
 
+def text_of(paths: Paths, block: dict[str, Any]) -> str | None:
+    """The text of an attached text file; None for images and PDF.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    source = block.get("source")
+    if not isinstance(source, dict):
+        return None
+    if source.get("type") == "text" and isinstance(source.get("data"), str):
+        return str(source["data"])
+    if source.get("media_type") != "text/plain" or not isinstance(source.get("sha256"), str):
+        return None
+    return load(paths, source["sha256"]).decode("utf-8", "replace")
+
+
 def wire(block: dict[str, Any], load: Callable[[str], bytes]) -> dict[str, Any]:
     """A block as the API wants it: the bytes in place of their name. Other blocks are returned as they are.
 

@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
+from convend_tui.ending.signs import RiskReader, inherited
 from convend_tui.errors import NotFound, RuleError, Unreadable
 from convend_tui.files import write_atomic
+from convend_tui.store import blobs
 from convend_tui.store.library import SUFFIX, Library
 from convend_tui.store.log import AnyRecord, failed
 from convend_tui.thread import lock
@@ -38,7 +40,8 @@ def fork_path(library: Library, thread: Thread, message_id: str) -> str:
     if message_id not in current.messages:
         raise NotFound(lock.GONE)
     last = last_of(current, message_id)
-    return _write(library, current, lines, {message.id for message in current.path(last)}, last)
+    kept = {message.id for message in current.path(last)}
+    return _write(library, current, lines, kept, last, held=_held(library, current))
 
 
 def fork_tree(library: Library, thread: Thread, leaf: str | None = None) -> str:
@@ -48,7 +51,14 @@ def fork_tree(library: Library, thread: Thread, leaf: str | None = None) -> str:
         RuleError: a newer convend wrote it. StoreError: the disk refused. In each case nothing was made.
     """
     current, lines = _read(library, thread)
-    return _write(library, current, lines, None, leaf or current.leaf)
+    # All that was said comes along, and with it whatever speaks of a risk; but for what the first fork left behind.
+    return _write(library, current, lines, None, leaf or current.leaf, held=bool(inherited(current.header)))
+
+
+def _held(library: Library, thread: Thread) -> bool:
+    """Whether somebody may be in danger by anything in the thread: once seen, that holds for its forks as well."""
+    reader = RiskReader(lambda block: blobs.text_of(library.paths, block))
+    return bool(inherited(thread.header) or reader.read(thread.messages.values(), thread.verdicts.values()))
 
 
 def last_of(thread: Thread, message_id: str) -> str:
@@ -79,11 +89,19 @@ def _read(library: Library, thread: Thread) -> tuple[Thread, list[_Line]]:
 
 
 def _write(
-    library: Library, thread: Thread, lines: Sequence[_Line], kept: Collection[str] | None, leaf: str | None
+    library: Library,
+    thread: Thread,
+    lines: Sequence[_Line],
+    kept: Collection[str] | None,
+    leaf: str | None,
+    *,
+    held: bool,
 ) -> str:
     """Write the new file; `kept` None: all messages."""
     new = library.new(thread.header.settings)
-    origin = {"thread": thread.id, "message": leaf if kept is not None else None, "app": APP}
+    origin: dict[str, object] = {"thread": thread.id, "message": leaf if kept is not None else None, "app": APP}
+    if held:
+        origin["held"] = True
     header = new.thread.header = msgspec.structs.replace(new.thread.header, origin=origin)
     out = [r.encode(header)]
     for line, record in lines:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convend_tui.ending import signs
 from convend_tui.errors import NotFound, RuleError, StoreError
 from convend_tui.model.endpoint import Abilities
 from convend_tui.model.request import build
@@ -281,3 +282,20 @@ def test_a_fork_of_any_path_opens_and_has_the_same_path(records: list[r.AnyRecor
         }
         assert {i: whole.hidden(i) for i in whole.messages} == {i: source.hidden(i) for i in source.messages}
         assert whole.leaf == source.leaf
+
+
+def test_what_speaks_of_a_risk_on_a_branch_that_stays_behind_holds_for_the_fork(tmp_path: Path) -> None:
+    branch = Branch().typed("I want to die.").reply("I am here.")
+    other = r.Message(at=at(50), id="other", parent=None, role="user", content=[text("Hello.")], kind="typed")
+    fork = Shelf(tmp_path, header(), *branch.path, other).path("other")
+    assert list(fork.messages) == ["other"]
+    assert signs.inherited(fork.header)
+    # And for the forks of that one.
+    library = Library(paths_in(tmp_path))
+    assert signs.inherited(library.open(fork_path(library, fork, "other")).thread.header)
+    assert signs.inherited(library.open(fork_tree(library, fork)).thread.header)
+
+
+def test_a_fork_of_a_thread_without_a_sign_is_free(tmp_path: Path) -> None:
+    fork = Shelf(tmp_path, header(), *Branch().typed("Hello.").reply("Hello!").path).path("m0002")
+    assert not signs.inherited(fork.header)
