@@ -78,8 +78,8 @@ class Node(msgspec.Struct, gc=False):
     at: str
     role: str | None
     model: str | None
-    ended: int
-    leaf: bool
+    ended: bool
+    children: int
     question: bool
     parent: str | None
 
@@ -140,7 +140,7 @@ class Rows:
     def add_title(self, thread: int, title: str, at: str) -> int:
         """Put a title among the messages; returns its number."""
         num = self.number()
-        self.nodes.append(Node(num, thread, None, at, None, None, 0, False, False, None))
+        self.nodes.append(Node(num, thread, None, at, None, None, False, 0, False, None))
         self.texts.append((num, title))
         return num
 
@@ -209,7 +209,7 @@ class Reading:
             messages=state.messages,
             branches=state.branches,
             ended=state.ended,
-            locked=place is not None and place.ended > 0,
+            locked=place is not None and bool(place.ended),
             model=state.settings.model if state.settings else state.model,
             pinned=state.pin is not None and state.pin.pinned,
         )
@@ -217,26 +217,25 @@ class Reading:
     def _message(self, message: Message, state: State) -> None:
         if message.id in self._new or (self._find is not None and self._get(message.id) is not None):
             raise Odd
-        ended = 0
+        ended = False
         if message.parent is None:
             state.branches += 1
         else:
             above = self._new.get(message.parent) or self._get(message.parent)
             if above is None:
                 raise Odd
-            if not above.leaf:
-                state.branches += 1
-            elif above.id in self._old:
+            state.branches += above.children > 0
+            above.children += 1
+            if message.parent in self._old:
                 self._rows.changed[above.num] = above
-            above.leaf = False
-            ended = 2 if above.ended == 2 else 0
+            ended = above.ended
         rows = self._rows
         num = rows.next
         rows.next = num + 1
         guard = message.kind == "guard"
         question = not guard and message.role == "user"
         thread, parent = self._thread, message.parent
-        node = Node(num, thread, message.id, message.at, message.role, message.model, ended, True, question, parent)
+        node = Node(num, thread, message.id, message.at, message.role, message.model, ended, 0, question, parent)
         self._new[message.id] = node
         rows.nodes.append(node)
         visit = (message.at, message.id)
@@ -274,20 +273,21 @@ class Reading:
                 raise Odd
 
     def _end(self, message_id: str) -> None:
-        """The lock: on the message, and on what stands in the same turn above it."""
+        """The lock: on the message, and on what stands in the same turn above it. All below is locked with it; where
+        that is more than the turn itself, it is for the tree to say."""
         node = self._get(message_id)
-        if node is None or not node.leaf:
+        if node is None:
             raise Odd
-        level: int = 2
-        while node is not None and (level == 2 or not node.question):
-            if node.ended < level:
-                node.ended = level
-                if node.id in self._old:
-                    self._rows.changed[node.num] = node
-            if node.question:
-                break
-            level = 1
-            node = self._get(node.parent) if node.parent is not None else None
+        below = 0
+        while node is not None:
+            if node.children != below:
+                raise Odd
+            node.ended = True
+            if node.id in self._old:
+                self._rows.changed[node.num] = node
+            above = self._get(node.parent) if node.parent is not None and not node.question else None
+            node = above if above is not None and not above.question else None
+            below = 1
 
     def _get(self, message_id: str) -> Node | None:
         node = self._new.get(message_id) or self._old.get(message_id)
@@ -300,20 +300,18 @@ class Reading:
 
 def whole(number: int, thread_id: str, thread: Thread, rows: Rows) -> Summary:
     """Take a thread from its tree, whatever shape that has."""
-    levels: dict[str, int] = {}
+    locked: set[str] = set()
     for message_id in thread.ended.keys() & thread.messages.keys():
-        for message in thread.turn_of(message_id):
-            levels.setdefault(message.id, 1)
-        todo = [message_id]
+        todo = [message_id, *(message.id for message in thread.turn_of(message_id))]
         while todo:
             node = todo.pop()
-            if levels.get(node) != 2:
-                levels[node] = 2
+            if node not in locked:
+                locked.add(node)
                 todo.extend(thread.children(node))
     for message in thread.messages.values():
         num = rows.number()
-        level = levels.get(message.id, 0)
-        row = Node(num, number, message.id, message.at, message.role, message.model, level, False, False, None)
+        ended = message.id in locked
+        row = Node(num, number, message.id, message.at, message.role, message.model, ended, 0, False, None)
         rows.nodes.append(row)
         if message.kind != "guard" and (text := searched(msgspec.convert(message.content, list[Block]))):
             rows.texts.append((num, text))

@@ -58,7 +58,7 @@ class Wanted:
         """For SQL: each begins with AND; and their values."""
         found: list[tuple[str, Any]] = []
         if self.ended is not None:
-            found.append(("(CASE WHEN m.id IS NULL THEN t.locked ELSE m.ended > 0 END) = ?", self.ended))
+            found.append(("(CASE WHEN m.id IS NULL THEN t.locked ELSE m.ended END) = ?", self.ended))
         if self.model is not None:
             found.append(("instr(lower(m.model), ?) > 0", _sound(self.model).lower()))
         if self.role is not None:

@@ -26,7 +26,7 @@ _UNFINISHED: Final = -1
 _GAP: Final = 1 << 24
 """Numbers kept free for the messages of one transaction, where they are numbered backwards."""
 
-_NODE: Final = "num, thread, id, at, role, model, ended, leaf, question, parent"
+_NODE: Final = "num, thread, id, at, role, model, ended, children, question, parent"
 _states = msgspec.json.Decoder(State)
 
 
@@ -91,8 +91,8 @@ class Bringing:
         execute(f"INSERT INTO message ({_NODE}) VALUES (?,?,?,?,?,?,?,?,?,?)", map(msgspec.structs.astuple, rows.nodes))
         execute("INSERT INTO words (rowid, text) VALUES (?, ?)", ((num, apart(text)) for num, text in rows.texts))
         execute(
-            "UPDATE message SET ended = ?, leaf = ? WHERE num = ?",
-            [(node.ended, node.leaf, num) for num, node in rows.changed.items()],
+            "UPDATE message SET ended = ?, children = ? WHERE num = ?",
+            [(node.ended, node.children, num) for num, node in rows.changed.items()],
         )
         execute(f"INSERT OR REPLACE INTO thread VALUES ({','.join('?' * 19)})", self._threads)
 

@@ -9,13 +9,14 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["anywhere", "transcript", "composer", "tree"]
+Where = Literal["anywhere", "transcript", "composer", "tree", "list"]
 
 SECTIONS: Mapping[Where, str] = {
     "anywhere": "Anywhere",
     "transcript": "In the conversation (Esc goes there)",
     "composer": "While writing",
     "tree": "In the tree",
+    "list": "In the list of chats (on the open chat from anywhere, by the palette)",
 }
 
 
@@ -43,6 +44,9 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("new", ("ctrl+n",), "anywhere", "New chat", "Start a new chat. Drafts stay where they are."),
     Command("threads", ("ctrl+t",), "anywhere", "Chats", "Go to the list of chats; from there, hide it."),
+    Command("search", ("ctrl+f",), "anywhere", "Search", "Search every message of every branch of every chat."),
+    Command("hit_next", ("ctrl+g",), "anywhere", "Next hit", "Go to the next message that the search found."),
+    Command("restore", (), "anywhere", "Restore a trashed chat", "Bring back a chat that was thrown away."),
     Command("model", ("ctrl+o",), "anywhere", "Model", "Choose the model, from the servers' own lists."),
     Command("rename", ("f2",), "anywhere", "Rename", "Give this chat a name of your own."),
     Command("attach", ("f4",), "anywhere", "Attach", "Attach a text file, an image or a PDF to your message."),
@@ -96,7 +100,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("cost", ("c",), "transcript", "Cost", "Show what this turn, this branch and the whole chat took."),
     Command("copy", ("y",), "transcript", "Copy", "Copy the message as it was written (its Markdown source)."),
     Command("fold", ("o",), "transcript", "Thinking", "Unfold or fold the model's thinking."),
-    Command("new_here", ("n",), "transcript", "New chat", "Start a new chat."),
+    Command(
+        "new_here",
+        ("n",),
+        "transcript",
+        "New chat",
+        "Start a new chat. From a message that the search found: go to the next one, until Esc.",
+    ),
+    Command("hit_previous", ("N",), "transcript", "Previous hit", "Go to the message that the search found before."),
     Command(
         "write",
         ("enter", "i"),
@@ -137,6 +148,10 @@ COMMANDS: tuple[Command, ...] = (
         bound=False,
     ),
     Command("tree_close", ("t", "escape"), "tree", "Close", "Close the tree.", bound=False),
+    Command("list_filter", ("slash",), "list", "Filter", "Show only the chats with this in their title. Esc clears it."),
+    Command("pin", ("p",), "list", "Pin", "Keep the chat at the head of the list; again: no longer."),
+    Command("trash", ("x", "delete"), "list", "Trash", "Throw the chat away, after a question."),
+    Command("untrash", ("u",), "list", "Undo trash", "Bring back the chat that was thrown away last."),
 )
 
 BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
@@ -156,6 +171,7 @@ _NAMES = {
     "right_square_bracket": "]",
     "question_mark": "?",
     "slash": "/",
+    "delete": "Del",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from textual.worker import Worker
 from convend_tui.errors import StoreError
 from convend_tui.store.library import Summary
 from convend_tui.thread import records as r
+from convend_tui.tui.search_index import Indexing
 from convend_tui.tui.thread_list import ThreadRow
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ WATCH_S = 1.0
 """Seconds between two looks at the open thread's file."""
 LIST_S = 5.0
 """Seconds between two looks at the folder."""
+HEAD = 200
+"""Threads at the head of the list, which are shown before the folder has been looked through."""
 DRAFT_S = 0.7
 """Seconds after the last key until a draft is written."""
 
@@ -31,12 +36,24 @@ class Listing:
 
     def __init__(self, screen: ChatScreen) -> None:
         self._screen = screen
+        self._library_index: Indexing | None = None
         self._rows: list[ThreadRow] = []
+        self._shown_of: tuple[int, list[Summary]] | None = None
+        """How many threads there were, and the head of the list, when it was last filled."""
+        self._stale = False
+        self._fill_lock = asyncio.Lock()
+        self._cursor_on: str | None = None
         self._draft_timer: Timer | None = None
         self._looking: Worker[None] | None = None
-        self._filling: Worker[None] | None = None
         self._trouble = ""
         """What was last wrong with the open thread's file; said once."""
+
+    @property
+    def indexing(self) -> Indexing:
+        """What keeps the index up to date."""
+        if self._library_index is None:
+            self._library_index = Indexing(self._screen.convend.library)
+        return self._library_index
 
     def start(self) -> None:
         """After the first paint: bring back what a crash left, open the last thread, fill the list."""
@@ -56,9 +73,16 @@ class Listing:
             self._screen.refresh_lines()
 
     def changed(self) -> None:
-        """The list may be old: read it again in the background."""
-        # Not the coroutine: a worker cancelled before its first step would leave it behind, with a warning.
-        self._filling = self._screen.run_worker(self._fill, group="list", exclusive=True)
+        """The list may be old: bring the index up to date in the background, and the list if there is anything new."""
+        self._stale = True
+        if not self._fill_lock.locked():
+            # Not the coroutine: a worker cancelled before its first step would leave it behind, with a warning.
+            self._screen.run_worker(self._fill, group="list")
+
+    def go_to(self, thread_id: str) -> None:
+        """Put the cursor on a thread that the list may not show yet."""
+        if not self._screen.thread_list.put_cursor_on(thread_id):
+            self._cursor_on = thread_id
 
     def mark_current(self) -> None:
         """Show in the list which thread is open."""
@@ -67,7 +91,11 @@ class Listing:
         self._rows = [
             row if row.current == (row.id == current) else replace(row, current=row.id == current) for row in self._rows
         ]
+        if not self._screen.is_whole:
+            return
         self._screen.thread_list.set_rows(self._rows)
+        if self._cursor_on is not None and self._screen.thread_list.put_cursor_on(self._cursor_on):
+            self._cursor_on = None
 
     def draft_changed(self) -> None:
         """A key was pressed in the composer."""
@@ -82,24 +110,42 @@ class Listing:
 
     async def _begin(self) -> None:
         screen = self._screen
+        with suppress(StoreError):  # it is said when the list is filled
+            self._show(await self.indexing.head(HEAD))
         for sentence in await asyncio.to_thread(screen.convend.recovered):
             screen.convend.tell(sentence)
+        self._stale = True
         await self._fill()
         if not self._rows:
             # The first run: whoever has no model yet is offered the built-in one.
             screen.model_choice.offer_local()
 
     async def _fill(self) -> None:
-        try:
-            summaries = await asyncio.to_thread(lambda: list(self._screen.convend.library.summaries()))
-        except StoreError as error:
-            self._screen.convend.tell(str(error), severity="error")
-            return
-        thread = self._screen.conversation.thread
-        current = thread.id if thread is not None else None
-        self._rows = [_row(summary, current) for summary in summaries]
-        if self._screen.is_whole:
-            self._screen.thread_list.set_rows(self._rows)
+        async with self._fill_lock:
+            while self._stale:
+                self._stale = False
+                try:
+                    await self._refill()
+                except StoreError as error:
+                    self._screen.convend.tell(str(error), severity="error")
+
+    async def _refill(self) -> None:
+        """Ten thousand rows are only made anew where any of them is another: at the head, or in their number (another
+        process may have updated the index too)."""
+        changed = await self.indexing.update(self._show)
+        shows = await self.indexing.count_and_head(HEAD)
+        if changed or shows != self._shown_of:
+            summaries = await self.indexing.summaries()
+            self._rows = await asyncio.to_thread(lambda: [_row(summary) for summary in summaries])
+            if self._shown_of is not None and not changed:
+                self.indexing.version += 1
+            self._shown_of = shows
+            self.mark_current()
+
+    def _show(self, summaries: Sequence[Summary]) -> None:
+        """Show these for the time being."""
+        self._rows = [_row(summary) for summary in summaries]
+        self.mark_current()
 
     async def _look(self) -> None:
         """What another process wrote into the open thread."""
@@ -122,7 +168,7 @@ class Listing:
             self.changed()
 
 
-def _row(summary: Summary, current: str | None) -> ThreadRow:
+def _row(summary: Summary) -> ThreadRow:
     return ThreadRow(
         id=summary.id,
         title=summary.title,
@@ -130,5 +176,5 @@ def _row(summary: Summary, current: str | None) -> ThreadRow:
         ended=summary.locked,
         branches=summary.branches,
         unreadable=summary.problem is not None,
-        current=summary.id == current,
+        pinned=summary.pinned,
     )

@@ -238,6 +238,7 @@ class ChatScreen(Screen[None]):
     def send(self, event: Composer.Submitted) -> None:
         """Enter in the composer."""
         self._typed_at = 0.0
+        self.actions.searching.over()
         self.sending.submit(event.text, event.attachments)
 
     @on(Composer.Changed)

@@ -31,13 +31,15 @@ MARKS = (
     ),
     (ENDED, "Ended", "The model ended the conversation on this branch. w on the notice says why.", None),
     ("‹ 2/3 ›", "Branches", "The second of three messages at this place; [ and ] show the others.", None),
+    ("★", "Pinned", "A chat that stays at the head of the list; p pins it and lets it go.", None),
     (HIDDEN, "Hidden", "You are on a branch that was hidden. u brings back what was hidden last.", None),
 )
 """Marks on the screen, as entries of the help page."""
 _WRITING = ("send", "newline", "back", "help", "new", "threads", "model")
 _READING = ("edit", "retry", "older", "newer", "keys", "copy", "write", "new_here")
 _ENDED = ("edit", "new_here", "why", "feedback", "tree", "older", "newer", "keys", "copy")
-_LISTING = ("new", "threads", "help")
+_LISTING = ("list_filter", "pin", "trash", "untrash", "new", "search", "threads", "help")
+_FILTERING = [("Enter", "Open", False), ("Esc", "Clear", False)]
 
 
 def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
@@ -54,6 +56,8 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
         left.append(StatusPart("ended by the model", 2))
     elif conversation.thread is not None and warned(conversation.thread, conversation.leaf):
         left.append(StatusPart(WARNED, 2))
+    if going := screen.actions.searching.words:
+        left.append(StatusPart(going, 2))
     if conversation.is_hidden:
         left.append(StatusPart(HIDDEN, 2))
     if conversation.handle is not None and conversation.handle.read_only:
@@ -131,6 +135,8 @@ def model_words(screen: ChatScreen) -> str:
 def hints(screen: ChatScreen) -> list[tuple[str, str, bool]]:
     """The keys that matter where the focus is; what cannot be done now is dimmed."""
     ids: tuple[str, ...]
+    if screen.thread_list.has_focus and screen.thread_list.is_filtering:
+        return _FILTERING
     if screen.thread_list.has_focus:
         ids = _LISTING
         first = [("Enter", "Open", False)]
@@ -141,6 +147,10 @@ def hints(screen: ChatScreen) -> list[tuple[str, str, bool]]:
     else:
         ids, first = _READING, []
     found = list(first)
+    if first == [] and screen.transcript.has_focus and screen.actions.searching.is_going:
+        found += [("n", "Next hit", screen.refusal("hit_next") is not None)]
+        found += [(screen.keys.shown(BY_ID["hit_previous"], 1), "Previous", screen.refusal("hit_previous") is not None)]
+        ids = ("search", "back", *(i for i in ids if i != "new_here"))
     for command_id in ids:
         command = BY_ID[command_id]
         label = _back_words(screen) if command_id == "back" else command.label

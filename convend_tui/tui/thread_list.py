@@ -8,14 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from rich.cells import cell_len
+from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
 from convend_tui.plain import one_line
+from convend_tui.tui.commands import bindings
 from convend_tui.tui.rows import BOLD, DIM, RowList
 
 NO_THREADS = "No conversations yet. Write below and press Enter."
-NO_MATCH = "Nothing matches."
+LONGEST_FILTER = 200
+"""Characters of a paste that a filter takes."""
+NO_MATCH = "No title matches. Esc clears it."
+PINNED = "★"
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -35,6 +41,7 @@ class ThreadRow:
     unreadable: bool = False
     current: bool = False
     """the thread that is open beside the list"""
+    pinned: bool = False
 
 
 def ago(then: datetime, now: datetime) -> str:
@@ -64,13 +71,15 @@ def _local_now() -> datetime:
 
 
 class ThreadList(RowList):
-    """Threads, newest first as the caller orders them. `Opened` is posted by Enter and by a click."""
+    """Threads as the caller orders them. `Opened` is posted by Enter and by a click."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
     ROW_HEIGHT = 2
 
     DEFAULT_CSS = """
     ThreadList { width: 36; height: 1fr; background: $surface; }
     ThreadList > .thread-list--bar { color: $primary; }
+    ThreadList.-filtering { border-top: solid $primary; border-title-color: $text; padding: 0 !important; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"thread-list--bar"}
 
@@ -95,6 +104,8 @@ class ThreadList(RowList):
         self._folded: list[str] = []
         self._shown: list[int] = []
         self._filter = ""
+        self.is_filtering = False
+        """Letters go to the filter."""
         self.set_rows(rows)
 
     def on_mount(self) -> None:
@@ -118,6 +129,55 @@ class ThreadList(RowList):
         under_cursor = self.cursor_thread
         self._filter = text
         self._narrow(under_cursor)
+
+    def begin_filter(self) -> None:
+        """From now on letters narrow the list, until Esc or until a thread is opened."""
+        self.is_filtering = True
+        self.add_class("-filtering")
+        self._show_filter()
+
+    def end_filter(self) -> None:
+        """Show all threads again; the cursor stays on its thread."""
+        self.is_filtering = False
+        self.remove_class("-filtering")
+        self.border_title = None
+        self.filter_text = ""
+
+    def _show_filter(self) -> None:
+        room = max(1, self.size.width - 12)
+        shown = one_line(self._filter[-room:])
+        title = Content(f"/ {shown}▏") + Content(f" {self.row_count:,}").stylize(DIM)
+        self.border_title = title  # type: ignore[assignment]
+
+    def _add_to_filter(self, text: str) -> None:
+        self.filter_text += one_line(text[:LONGEST_FILTER])
+        self._show_filter()
+
+    def on_key(self, event: events.Key) -> None:
+        """While the list is being narrowed, what is typed is text."""
+        if not self.is_filtering:
+            return
+        if event.key == "escape":
+            self.end_filter()
+        elif event.key in ("backspace", "ctrl+h"):
+            self.filter_text = self.filter_text[:-1]
+            self._show_filter()
+        elif event.key == "ctrl+u":
+            self.filter_text = ""
+            self._show_filter()
+        elif event.is_printable and event.character:
+            self.filter_text += event.character
+            self._show_filter()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A paste narrows too."""
+        if self.is_filtering:
+            event.stop()
+            self._add_to_filter(event.text)
 
     @property
     def cursor_thread(self) -> ThreadRow | None:
@@ -154,8 +214,10 @@ class ThreadList(RowList):
         return NO_MATCH if self._rows else NO_THREADS
 
     def choose(self, row: int) -> None:
-        """Open it."""
+        """Open it; the others are seen again."""
         self.post_message(self.Opened(self._rows[self._shown[row]].id))
+        if self.is_filtering:
+            self.end_filter()
 
     def draw(self, row: int, line: int, width: int, mark: str) -> Content:
         """The bar of the current thread, the mark, and the title or the facts."""
@@ -164,9 +226,10 @@ class ThreadList(RowList):
         room = max(0, width - 3)
         if line:
             return bar + Content("  ") + Content(self._facts(thread, room)).stylize(DIM)
-        title = one_line(thread.title, room).strip()
+        star = f"{PINNED} " if thread.pinned else ""
+        title = one_line(thread.title, max(0, room - len(star))).strip()
         shown = Content(title).stylize(BOLD) if thread.current else Content(title)
-        return bar + Content(mark + " ") + (shown if title else Content("Untitled").stylize(DIM))
+        return bar + Content(f"{mark} {star}") + (shown if title else Content("Untitled").stylize(DIM))
 
     def _facts(self, thread: ThreadRow, room: int) -> str:
         facts = [ago(thread.updated, self._now())]

@@ -120,7 +120,7 @@ async def test_keys_of_ones_own(online: Home, referee: ThreadedReferee) -> None:
         referee, more='[keys]\nnew = "ctrl+g"\nedit = ["x", "ctrl+e"]\nfold = []\nno_such = "f9"\nsend = "f12"\n'
     )
     referee.enqueue("One.", "Two.")
-    async with online.app() as me:
+    async with online.app((160, 100)) as me:
         await me.hears("[keys] in config.toml names no command: no_such.")
         await me.hears("[keys] in config.toml cannot change the key of: send.")
         await me.says("Hello")

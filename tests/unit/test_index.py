@@ -122,12 +122,12 @@ def agrees(index: Index) -> None:
     assert says == rebuilt(index.paths)
     library = Library(index.paths)
     assert says["threads"] == {i: library.summary(i) for i in library.ids()}
-    levels = {(os.fsdecode(file), i): level for file, i, _, _, _, level, _ in says["messages"] if i is not None}
+    ended_at = {(os.fsdecode(file), i): bool(locked) for file, i, _, _, _, locked, _ in says["messages"] if i is not None}
     for thread_id, summary in says["threads"].items():
         if summary.problem is None:
             thread = library.open(thread_id).thread
             locked = {i: lock.ending_at(thread, i) is not None for i in thread.messages}
-            assert locked == {i: levels[thread_id, i] > 0 for i in thread.messages}
+            assert locked == {i: ended_at[thread_id, i] for i in thread.messages}
 
 
 # -- the list ---------------------------------------------------------------------------------------------

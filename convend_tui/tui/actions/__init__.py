@@ -9,6 +9,7 @@ from convend_tui.tui.actions.branches import Branches
 from convend_tui.tui.actions.chats import Chats
 from convend_tui.tui.actions.comparing import Comparing
 from convend_tui.tui.actions.endings import Endings
+from convend_tui.tui.actions.library import Keeping, Searching
 from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
 from convend_tui.tui.actions.pruning import Pruning
@@ -23,14 +24,19 @@ class Actions:
     def __init__(self, screen: ChatScreen) -> None:
         self.chats = Chats(screen)
         self.branches = Branches(screen)
+        program = Program(screen)
+        self.searching = Searching(screen, self.chats.do_new, program.do_back)
+        # The first that knows a command does it: while somebody goes from hit to hit, some keys mean another thing.
         self._areas = (
+            self.searching,
+            Keeping(screen),
             self.chats,
             Messages(screen),
             self.branches,
             Comparing(screen),
             Pruning(screen),
             Endings(screen),
-            Program(screen),
+            program,
         )
 
     def refusal(self, command_id: str) -> str | None:
