@@ -148,7 +148,7 @@ COMMANDS: tuple[Command, ...] = (
         bound=False,
     ),
     Command("tree_close", ("t", "escape"), "tree", "Close", "Close the tree.", bound=False),
-    Command("list_filter", ("slash",), "list", "Filter", "Show only the chats with this in their title. Esc clears it."),
+    Command("list_filter", ("slash",), "list", "Filter", "Show only chats with this in their title. Esc clears it."),
     Command("pin", ("p",), "list", "Pin", "Keep the chat at the head of the list; again: no longer."),
     Command("trash", ("x", "delete"), "list", "Trash", "Throw the chat away, after a question."),
     Command("untrash", ("u",), "list", "Undo trash", "Bring back the chat that was thrown away last."),

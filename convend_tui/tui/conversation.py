@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Item = MessageItem | NoticeItem | ErrorItem | WelcomeItem
 
 
+REMEMBERED = 50
+"""Branches of which it is remembered what they are called."""
+
+
 @dataclass(slots=True)
 class Turn:
     """A turn that runs."""
@@ -77,7 +81,9 @@ class Conversation:
         self._items: dict[str, MessageItem] = {}
         self._shown: tuple[int, str | None, list[MessageItem]] = (-1, None, [])
         """The messages of the path as they were last shown, while no reply comes in; of which version and leaf."""
-        self._standing: tuple[int, str | None, list[str], bool] | None = None
+        self._places: dict[str, int] = {}
+        """Where each of them stands."""
+        self._standing: dict[tuple[int, str], tuple[list[str], bool]] = {}
 
     @property
     def thread(self) -> Thread | None:
@@ -114,10 +120,12 @@ class Conversation:
         thread, leaf = self.thread, self.leaf
         if thread is None or leaf is None:
             return [], False
-        known = self._standing
-        if known is None or known[:2] != (thread.version, leaf):
-            known = self._standing = (thread.version, leaf, crumbs(thread, leaf), thread.hidden(leaf))
-        return known[2:]
+        known = self._standing.get((thread.version, leaf))
+        if known is None:
+            if len(self._standing) >= REMEMBERED:
+                self._standing.clear()
+            known = self._standing[thread.version, leaf] = crumbs(thread, leaf), thread.hidden(leaf)
+        return known
 
     # -- the transcript -----------------------------------------------------------------------------
 
@@ -137,10 +145,10 @@ class Conversation:
         """The messages of the path shown, and the reply that is coming in."""
         if self.turn is None and self._shown[:2] == (thread.version, self.leaf):
             return self._shown[2]
-        found: list[MessageItem] = []
+        found, path = self._kept_part(thread)
+        kept = len(found)
         hidden: MessageItem | None = None
-        path = thread.path(self.leaf)
-        above = [None, *path]
+        above = [found[-1].message if found else None, *path]
         all_items = [self._item(thread, m, up) for m, up in zip(path, above, strict=False) if m.kind != "guard"]
         if self.turn is not None and self.turn.reply is not None and self.turn.reply.message is None:
             all_items.append(self.turn.reply)
@@ -155,8 +163,26 @@ class Conversation:
             hidden = None
             found.append(item)
         if self.turn is None:
+            for item in self._shown[2][kept:]:
+                self._places.pop(item.key, None)
+            self._places |= {item.key: place for place, item in enumerate(found[kept:], kept)}
             self._shown = (thread.version, self.leaf, found)
         return found
+
+    def _kept_part(self, thread: Thread) -> tuple[list[MessageItem], list[r.Message]]:
+        """What of the messages last shown stands on this path too, and the messages below it: a flip far down a long
+        thread is about a few of them."""
+        version, _, shown = self._shown
+        if self.turn is not None or version != thread.version or self.leaf is None:
+            self._places.clear()
+            self._shown = (-1, None, [])
+            return [], thread.path(self.leaf)
+        new: list[r.Message] = []
+        for message in thread.ancestry(self.leaf):
+            if (place := self._places.get(message.id)) is not None:
+                return shown[: place + 1], new[::-1]
+            new.append(message)
+        return [], new[::-1]
 
     def _item(self, thread: Thread, message: r.Message, parent: r.Message | None) -> MessageItem:
         item = self._items.get(message.id)

@@ -40,6 +40,7 @@ class Listing:
         self._rows: list[ThreadRow] = []
         self._shown_of: tuple[int, list[Summary]] | None = None
         """How many threads there were, and the head of the list, when it was last filled."""
+        self._filling: Worker[None] | None = None
         self._stale = False
         self._fill_lock = asyncio.Lock()
         self._cursor_on: str | None = None
@@ -77,7 +78,7 @@ class Listing:
         self._stale = True
         if not self._fill_lock.locked():
             # Not the coroutine: a worker cancelled before its first step would leave it behind, with a warning.
-            self._screen.run_worker(self._fill, group="list")
+            self._filling = self._screen.run_worker(self._fill, group="list")
 
     def go_to(self, thread_id: str) -> None:
         """Put the cursor on a thread that the list may not show yet."""

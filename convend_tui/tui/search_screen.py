@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.worker import Worker
 
 from convend_tui.errors import StoreError
 from convend_tui.plain import visible
@@ -114,7 +115,7 @@ class SearchScreen(ModalScreen[Search | None]):
         self._wanted += 1
         if not self._is_searching:
             self._is_searching = True
-            self.run_worker(self._answer, group="search")
+            self._worker: Worker[None] = self.run_worker(self._answer, group="search")
         self._tell()
 
     async def _answer(self) -> None:
@@ -134,9 +135,10 @@ class SearchScreen(ModalScreen[Search | None]):
         self._tell()
 
     def _show(self, asked: Asked, hits: Sequence[Hit]) -> None:
-        """The cursor stays on its hit while the words are the same: the index has got more, or more was asked for."""
+        """Where the words are the same (the index has got more, or more was asked for) a cursor that was moved stays on
+        its hit."""
         rows = self._rows
-        before, place = (rows.hit, rows.cursor) if asked.text == self._shown_text else (None, 0)
+        before, place = (rows.hit, rows.cursor) if asked.text == self._shown_text and rows.cursor else (None, 0)
         self._shown_text = asked.text
         rows.show(hits, cursor=place)
         if (again := rows.place_of(before)) is not None:

@@ -22,9 +22,12 @@ FILTERS: Final = (
 _PIECE: Final = re.compile(r'"[^"]*"?|\S+')
 _FILTER: Final = re.compile(r"(ended|model|role|since|until):(.*)", re.DOTALL)
 _YES_NO: Final = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
-_ROLES: Final[dict[str, r.Role]] = {"user": "user", "you": "user", "me": "user", "assistant": "assistant"} | {
+_ROLES: Final[dict[str, r.Role]] = {
+    "user": "user",
+    "you": "user",
+    "me": "user",
+    "assistant": "assistant",
     "model": "assistant",
-    "claude": "assistant",
 }
 _MONTH: Final = re.compile(r"(\d{4})-(\d\d)")
 

@@ -20,7 +20,7 @@ from convend_tui.tui.rows import BOLD, DIM, RowList
 NO_THREADS = "No conversations yet. Write below and press Enter."
 LONGEST_FILTER = 200
 """Characters of a paste that a filter takes."""
-NO_MATCH = "No title matches. Esc clears it."
+NO_MATCH = "Nothing matches. Esc clears."
 PINNED = "★"
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -147,7 +147,7 @@ class ThreadList(RowList):
         room = max(1, self.size.width - 12)
         shown = one_line(self._filter[-room:])
         title = Content(f"/ {shown}▏") + Content(f" {self.row_count:,}").stylize(DIM)
-        self.border_title = title  # type: ignore[assignment]
+        self.border_title = title
 
     def _add_to_filter(self, text: str) -> None:
         self.filter_text += one_line(text[:LONGEST_FILTER])

@@ -16,6 +16,8 @@ from convend_tui.tui.conversation import Conversation
 from convend_tui.tui.items import NoticeItem
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from convend_tui.store.index_search import Hit
     from convend_tui.tui.pick import Pick
     from convend_tui.tui.screen import ChatScreen
@@ -241,7 +243,7 @@ class Keeping(Area):
 
         pick = Pick("Restore a trashed chat", None, empty="There is nothing in the trash.")
         self._screen.convend.push_screen(pick, self._restore)
-        self._screen.run_worker(partial(self._list_trash, pick), group="library")
+        self._worker: Worker[None] = self._screen.run_worker(partial(self._list_trash, pick), group="library")
 
     async def _list_trash(self, pick: Pick) -> None:
         from convend_tui.tui.items import clock
@@ -266,7 +268,7 @@ class Keeping(Area):
 
     def _work(self, work: Callable[[], object], then: Callable[[object], None]) -> None:
         """Do what blocks on the disk in the background; say what is wrong with it."""
-        self._screen.run_worker(partial(self._worked, work, then), group="library")
+        self._worker = self._screen.run_worker(partial(self._worked, work, then), group="library")
 
     async def _worked(self, work: Callable[[], object], then: Callable[[object], None]) -> None:
         screen = self._screen
