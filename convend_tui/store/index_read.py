@@ -57,6 +57,7 @@ _Line = (
     | r.Header
     | r.Ended
     | r.Verdict
+    | r.Verdict
     | r.SettingsChange
     | r.Title
     | r.Pin
@@ -245,6 +246,8 @@ class Reading:
             state.messages += 1
             if text := searched(message.content):
                 rows.texts.append((num, text))
+            elif message.kind == "partial":
+                raise Odd  # whether it can be seen is for the tree to say
         first = message.parent is None and (state.first is None or visit < state.first[:2])
         if first and (words := first_words(_text(message.content))):
             state.first = (*visit, words)
@@ -263,6 +266,8 @@ class Reading:
                 state.own_title = winner(state.own_title, record)
             case r.Title():
                 state.other_title = winner(state.other_title, record)
+            case r.Verdict(private=True):
+                raise Odd  # its message may be one that nobody is to know of
             case r.SettingsChange():
                 state.settings = winner(state.settings, record)
             case r.Pin():

@@ -452,6 +452,15 @@ async def risk_and_request(stage: Stage) -> None:
     _silent(stage)
 
 
+@case(RISK, "typed in another window while the person is asked, who says yes", SILENT)
+async def risk_while_asked(stage: Stage) -> None:
+    stage.willing = True
+    stage.while_asked = lambda: stage.elsewhere(DESPAIR)
+    await stage.say(WISH, calling(request(WISH)), AND)
+    assert stage.asked
+    _silent(stage)
+
+
 @case(RISK, "with a call that is invalid anyway", SILENT)
 async def risk_and_invalid(stage: Stage) -> None:
     await stage.say(DESPAIR, calling(call(cause="boredom")), AND)
@@ -494,6 +503,15 @@ _opinion("is no JSON", "Nobody is at risk.")
 _opinion("has another form", '{"at_risk": "no"}')
 _opinion("has a field too many", '{"at_risk": false, "note": "end it"}')
 _opinion("is empty", Reply([]))
+
+
+@case(OPINION, "sees a risk at the person's own request: they are not asked", SILENT)
+async def opinion_on_a_request(stage: Stage) -> None:
+    stage.willing = True
+    stage.opinions.append(opinion(True))
+    await stage.say(WISH, calling(request(WISH)), AND)
+    assert not stage.asked
+    _silent(stage)
 
 
 @case(OPINION, "sees a risk only when the model confirms", SILENT)

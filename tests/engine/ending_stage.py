@@ -54,6 +54,8 @@ class Stage:
     willing: bool | None = None
     """What the person says when asked; None: nobody can be asked."""
     asked: list[Judgement] = field(default_factory=list)
+    while_asked: Callable[[], Awaitable[None]] | None = None
+    """What happens while the question is open."""
     events: list[e.Event] = field(default_factory=list)
 
     async def answer(self, body: Json) -> Answer:
@@ -65,6 +67,8 @@ class Stage:
     def session(self) -> Session:
         async def ask(judgement: Judgement) -> bool:
             self.asked.append(judgement)
+            if self.while_asked is not None:
+                await self.while_asked()
             return self.willing is True
 
         return Session(self.desk.handle, self.desk.models, self.desk.paths, None if self.willing is None else ask)

@@ -619,6 +619,22 @@ def test_a_decline_that_protects_someone_is_in_the_file_and_nowhere_else(
             assert leak not in shown.stdout + shown.stderr
 
 
+def test_an_answer_that_was_nothing_but_a_protecting_decline_was_never_there(home: Home) -> None:
+    branch = Branch().typed("I want to die.").reply(call("1", **CALL.input)).guard(result("1")).reply("I am here.")
+    declined = r.Verdict(at=at(50), message=branch.path[1].id, outcome="declined", private=True)
+    thread = home.save(branch, declined)
+    (shown,) = home.json("show", thread)
+    assert [(m["id"], m["parent"]) for m in shown["messages"]] == [("m0001", None), ("m0004", "m0001")]
+    assert shown["messages"][-1]["siblings"] == ["m0004"]
+    (tree,) = home.json("tree", thread)
+    assert [(m["id"], m["parent"]) for m in tree["messages"]] == [("m0001", None), ("m0004", "m0001")]
+    assert home.json("list")[0]["messages"] == 2
+    for words in (("show", thread), ("tree", thread), ("feedback", "--report", thread, "--with-text")):
+        said = home.run(*words).stdout
+        assert not any(leak in said for leak in ("tool_use", "tool_result", "m0002", "m0003", "risk", "insults"))
+    assert home.run("feedback", thread, "@last", "--up").stderr.endswith("on the answer m0004.\n")
+
+
 def test_feedback_is_kept_in_the_thread(home: Home) -> None:
     thread, branch = ended_chat(home)
     done = home.run("feedback", thread, "@last", "--down", "--comment", "Too early.")

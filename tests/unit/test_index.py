@@ -122,7 +122,9 @@ def agrees(index: Index) -> None:
     assert says == rebuilt(index.paths)
     library = Library(index.paths)
     assert says["threads"] == {i: library.summary(i) for i in library.ids()}
-    ended_at = {(os.fsdecode(file), i): bool(locked) for file, i, _, _, _, locked, _ in says["messages"] if i is not None}
+    ended_at = {
+        (os.fsdecode(file), i): bool(locked) for file, i, _, _, _, locked, _ in says["messages"] if i is not None
+    }
     for thread_id, summary in says["threads"].items():
         if summary.problem is None:
             thread = library.open(thread_id).thread
