@@ -16,7 +16,7 @@ SECTIONS: Mapping[Where, str] = {
     "transcript": "In the conversation (Esc goes there)",
     "composer": "While writing",
     "tree": "In the tree",
-    "list": "In the list of chats (on the open chat from anywhere, by the palette)",
+    "list": "In the list of chats",
 }
 
 

@@ -31,7 +31,7 @@ PAGE = 100
 LOOK_S = 0.3
 """Seconds between two looks at what the index has got."""
 HINT = "↑↓ choose · Enter opens it · Esc back"
-NOTHING = "Nothing was found. All words must stand in one message; fewer words find more."
+NOTHING = "Nothing was found. All words must stand in one message; fewer words or filters find more."
 NO_WORD = "Write a word to look for, beside the filters."
 
 

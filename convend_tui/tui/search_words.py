@@ -13,7 +13,7 @@ FILTERS: Final = (
     ("ended:yes", "only what the model ended; ended:no only the rest"),
     ("model:opus", "only answers of models with this in their name"),
     ("role:user", "only what you wrote; role:assistant only the answers"),
-    ("since:2026-11-01", "from that day on, in your time zone; a month (2026-11) and a time (2026-11-01T18:30) do too"),
+    ("since:2026-11-01", "from that day on; a month (2026-11) or a time (…T18:30) will do"),
     ("until:2026-11-30", "up to that day, and with it"),
 )
 """Each filter as an example, and what it does."""

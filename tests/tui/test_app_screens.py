@@ -119,6 +119,19 @@ async def test_the_list_on_a_narrow_screen(online: Home) -> None:
         matches(me, "list")
 
 
+async def test_the_search(home: Home) -> None:
+    branch = locked_branch()
+    home.save(branch, *ended(branch), r.Title(at=at(101), title="Trouble"))
+    home.save(forked(), name="2")
+    async with home.app((80, 24)) as me:
+        await me.press("ctrl+f")
+        await me.sees("Filters, anywhere among the words")
+        matches(me, "search_empty")
+        await me.press(*"the")
+        await me.sees("Trouble", "and then?", "⊘ ended")
+        matches(me, "search")
+
+
 async def test_the_help(online: Home) -> None:
     async with online.app((160, 48)) as me:
         await me.press("f1")
