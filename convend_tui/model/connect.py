@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from convend_tui.config import DEFAULT_BASE_URL, DEFAULT_MODEL, LOCAL_SERVER, Config
-from convend_tui.ending import tool
 from convend_tui.errors import LocalModelError, ModelError, NotConnected
 from convend_tui.model import local_weights
 from convend_tui.model.endpoint import Abilities, Endpoint, ModelInfo
@@ -77,6 +76,8 @@ class Models:
         Raises:
             NotConnected: config.toml names nothing to ask.
         """
+        from convend_tui.ending import tool  # not before the first paint
+
         name, model = self.config.resolve(wanted)
         server = self.config.server(name)
         words = self.config.system if system is None else system

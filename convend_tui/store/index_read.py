@@ -174,7 +174,7 @@ class Reading:
                 if not isinstance(record, r.Header):
                     raise Odd
                 state = self.state = State(record.id, record.at, record.at, record.settings.model)
-            if record.at > state.updated:
+            if record.at > state.updated and not isinstance(record, r.Pin):
                 state.updated = record.at
             if type(record) is Message:
                 self._message(record, state)

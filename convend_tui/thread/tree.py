@@ -59,7 +59,8 @@ class Thread:
         if isinstance(record, r.Unknown):
             return
         self.version += not isinstance(record, r.Leaf)
-        self.updated = max(self.updated, record.at)
+        if not isinstance(record, r.Pin):  # who pins a thread has not used it
+            self.updated = max(self.updated, record.at)
         match record:
             case r.Message():
                 self._add(record)

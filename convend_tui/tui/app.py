@@ -9,6 +9,7 @@ from time import monotonic
 from typing import ClassVar
 
 from textual.app import App, InvalidThemeError
+from textual.command import Provider
 from textual.screen import Screen
 
 from convend_tui import config, paths, plain
@@ -17,7 +18,6 @@ from convend_tui.model.connect import Models
 from convend_tui.store.library import Library
 from convend_tui.store.partial import recover
 from convend_tui.tui.commands import Keys
-from convend_tui.tui.palette_provider import TableCommands
 from convend_tui.tui.pasting import take_pastes_whole
 from convend_tui.tui.screen import ChatScreen
 
@@ -26,13 +26,20 @@ SAME_S = 5.0
 """Seconds in which a notice is not repeated."""
 
 
+def _table_commands() -> type[Provider]:
+    """The palette's commands, imported when it opens first."""
+    from convend_tui.tui.palette_provider import TableCommands
+
+    return TableCommands
+
+
 class ConvendApp(App[None]):
     """Holds the settings, the library and the models, and shows the one screen."""
 
     CSS_PATH = "app.tcss"
     TITLE = "convend"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar = {TableCommands}
+    COMMANDS: ClassVar = {_table_commands}
 
     def __init__(self, where: paths.Paths, settings: config.Config) -> None:
         super().__init__()
@@ -125,4 +132,5 @@ def run_app() -> int:
         app.run(mouse=settings.ui.mouse)
     finally:
         app.models.stop_local()
+        app.library.close()
     return app.return_code or 0

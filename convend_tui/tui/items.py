@@ -10,7 +10,6 @@ from typing import Protocol
 from rich.segment import Segment
 from rich.style import Style
 
-from convend_tui.ending.tool import cause_in_words
 from convend_tui.plain import one_line, visible
 from convend_tui.thread import records as r
 from convend_tui.tui.palette import Palette, Tone
@@ -248,6 +247,8 @@ class NoticeItem:
 
     def lines(self, width: int, palette: Palette) -> Sequence[Line]:
         """Who, when, why, and what can be done now."""
+        from convend_tui.ending.tool import cause_in_words  # few chats end
+
         text, dim, accent = palette.style("text"), palette.style("dim"), palette.style("notice")
         cause = cause_in_words(self.ended.cause)
         who = self.model or "The model"

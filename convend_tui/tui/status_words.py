@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from convend_tui.config import LOCAL_SERVER
-from convend_tui.ending import tool
 from convend_tui.ending.marks import warned
 from convend_tui.errors import NotConnected
 from convend_tui.thread import records as r
@@ -100,6 +99,8 @@ def _next_words(screen: ChatScreen) -> str:
 
 def _overhead(settings: r.Settings) -> int:
     """Characters that go out before the conversation."""
+    from convend_tui.ending import tool
+
     if not settings.ending or not tool.known(settings.tool_version):
         return len(settings.system)
     definition = str(tool.definition(settings.tool_version))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convend_tui.plain import one_line
 from convend_tui.thread import records as r
 from convend_tui.thread import seen
-from convend_tui.thread.outline import preview
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
 from convend_tui.tui.items import MessageItem, clock
-from convend_tui.tui.pick import Pick, PickOption
+
+if TYPE_CHECKING:
+    from convend_tui.tui.pick import PickOption
 
 _NO_OTHER = "There is no other branch to compare with."
 
@@ -36,6 +38,8 @@ class Comparing(Area):
         if len(siblings) == 1:
             self._compare(siblings[0])
             return
+        from convend_tui.tui.pick import Pick  # dialogs come after the first paint
+
         options = [
             *(_option(thread, thread.last_leaf(i), f"beside it: {_words(thread, i)}") for i in siblings),
             *(_option(thread, i, _words(thread, _last_seen(thread, i))) for i in self._others(thread)),
@@ -68,6 +72,8 @@ class Comparing(Area):
 
 
 def _option(thread: Thread, leaf: str, words: str) -> PickOption:
+    from convend_tui.tui.pick import PickOption
+
     message: r.Message = thread.messages[leaf]
     ended = " · ⊘ ended" if leaf in thread.ended else ""
     return PickOption(leaf, one_line(words, 60), f"{clock(message.at)}{ended}")
@@ -80,4 +86,6 @@ def _last_seen(thread: Thread, leaf: str) -> str:
 
 def _words(thread: Thread, message_id: str) -> str:
     """The first words of a message, or of the first one below it that can be seen."""
+    from convend_tui.thread.outline import preview
+
     return preview(thread.messages[next(seen.below(thread, message_id), message_id)])
