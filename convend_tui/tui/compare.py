@@ -129,11 +129,10 @@ class CompareScreen(ModalScreen[str | None]):
         super().__init__()
         self._leaves: dict[Side, str] = {"left": left, "right": right}
         found = compare(thread, left, right)
-        above = (
-            f"After “{one_line(preview(found.fork), 60)}” and {found.shared - 1:,} messages before it"
-            if found.fork is not None
-            else "They begin with different messages"
-        )
+        above = "They begin with different messages"
+        if found.fork is not None:
+            before = f" and {found.shared - 1:,} messages before it" if found.shared > 1 else ""
+            above = f"After “{one_line(preview(found.fork), 60)}”{before}"
         pairs = [PairItem(number, pair) for number, pair in enumerate(found.pairs)]
         ends = [
             f"Branch {NAMES[side]} ends here: the model ended the conversation."
