@@ -125,10 +125,9 @@ def _look(command: Callable[..., None]) -> None:
 
 
 def _count(words: str) -> int:
-    number = int(words)
-    if not 1 <= number <= 1_000_000:
-        raise ValueError
-    return number
+    if not words.isascii() or not words.isdigit() or int(words) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1, not {words!r}")
+    return int(words)
 
 
 def _manage(command: Callable[..., None]) -> None:

@@ -112,12 +112,16 @@ def _text(arguments: argparse.Namespace) -> str:
     """TEXT, else standard input without its last line feed."""
     if arguments.text is not None:
         return str(arguments.text)
+    if sys.stdin is None:
+        raise UsageError("There is no TEXT, and standard input is closed.")
     if sys.stdin.isatty():
         say("Type your message, then Ctrl+D on a line of its own.")
     try:
         text = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"Standard input is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise UsageError(f"Standard input cannot be read: {error.strerror or error}.") from error
     return text.removesuffix("\n").removesuffix("\r")
 
 

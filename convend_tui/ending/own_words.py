@@ -77,7 +77,8 @@ _CLOSERS = {
     "'": "'",
 }
 _MARK = re.compile("''|``|[“„‟«»‹›”「」『』《》〈〉｢｣〝〞〟‚‘’\"＂״']")
-_CONTRACTED = re.compile(r"['’‘](?:til|tis|twas|cause|em|n|bout|round|s)\b", re.IGNORECASE)
+_CONTRACTED = re.compile(r"['’‘](?:\d|(?:til|tis|twas|cause|em|n|bout|round|s)\b)", re.IGNORECASE)
+"""What has lost its beginning: 'til, the '90s."""
 
 
 @cache

@@ -40,20 +40,13 @@ class RiskReader:
         for verdict in verdicts:
             _add(found, recorded(verdict))
         for message in messages:
-            if message.id not in self._found:
-                unread = False
-                signs: list[Evidence] = []
-                try:
-                    signs += self._read(message)
-                except StoreError:
-                    # An attachment that is missing now: nobody knows what is in it, and it may come back.
-                    unread = True
-                    signs.append(_sign(message, UNREAD, "attachment", ""))
-                if unread:
-                    _add(found, signs)
-                    continue
-                self._found[message.id] = tuple(signs)
-            _add(found, self._found[message.id])
+            try:
+                if message.id not in self._found:
+                    self._found[message.id] = tuple(self._read(message))
+                _add(found, self._found[message.id])
+            except StoreError:
+                # An attachment that is missing now: nobody knows what is in it, and it may come back.
+                _add(found, [_sign(message, UNREAD, "attachment", "")])
         return list(found.values())[:MOST_SIGNS]
 
     def has_read(self, message: r.Message) -> bool:

@@ -15,7 +15,6 @@ from convend_tui.thread import seen
 from convend_tui.thread.tree import Thread
 
 _OUTCOMES = {"confirm": "asked to confirm", "declined": "declined", "ended": "ended"}
-_THUMBS = {"up": "thumbs up", "down": "thumbs down"}
 
 
 def worth_reporting(thread: Thread) -> bool:
@@ -99,7 +98,7 @@ def _evidence(thread: Thread, evidence: Sequence[dict[str, Any]]) -> Iterator[st
 
 
 def _opinion(verdict: r.Verdict) -> Iterator[str]:
-    if verdict.second_opinion is not None:
+    if verdict.second_opinion is not None and verdict.second_opinion.get("at_risk") is False:
         model = _escaped(str(verdict.second_opinion.get("model") or "the same model"))
         yield f"- second opinion ({model}): nobody at risk"
 
@@ -107,7 +106,7 @@ def _opinion(verdict: r.Verdict) -> Iterator[str]:
 def _feedback(given: Sequence[r.Feedback]) -> Iterator[str]:
     for one in given:
         comment = f": {_escaped(visible(one.comment))}" if one.comment else ""
-        yield f"- feedback, {one.at}: {_THUMBS.get(one.thumb, _escaped(one.thumb))}{comment}"
+        yield f"- feedback, {one.at}: {r.THUMBS.get(one.thumb, _escaped(one.thumb))}{comment}"
     if given:
         yield ""
 

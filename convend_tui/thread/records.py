@@ -164,6 +164,9 @@ class Feedback(Record, frozen=True, kw_only=True, tag="feedback"):
     comment: str = ""
 
 
+THUMBS = {"up": "thumbs up", "down": "thumbs down"}
+"""The thumbs of a feedback, in words."""
+
 AnyRecord = Header | Message | Ended | Verdict | SettingsChange | Title | Pin | Label | Leaf | Hide | Restore | Feedback
 
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)

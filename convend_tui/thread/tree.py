@@ -16,6 +16,7 @@ import msgspec
 
 from convend_tui.thread import records as r
 from convend_tui.thread import seen
+from convend_tui.thread.cycles import oldest_of_cycles
 
 _R = TypeVar("_R", bound=r.Record)
 
@@ -130,21 +131,8 @@ class Thread:
     def _cut(self) -> frozenset[str]:
         """Messages whose parent link closes a cycle, the oldest of each: they are roots."""
         if self._cycles is None:
-            self._cycles = frozenset(self._find_cycles())
+            self._cycles = frozenset(oldest_of_cycles(self.messages))
         return self._cycles
-
-    def _find_cycles(self) -> Iterator[str]:
-        done: set[str] = set()
-        for start in self.messages:
-            trail: dict[str, str] = {}
-            node: str | None = start
-            while node in self.messages and node not in done and node not in trail:
-                trail[node] = self.messages[node].at
-                node = self.messages[node].parent
-            if node in trail:
-                members = list(trail)[list(trail).index(node) :]
-                yield min(members, key=lambda i: (trail[i], i))
-            done.update(trail)
 
     def _visit(self, message: str, at: str) -> None:
         self._visits[message] = at = max(at, self._visits.get(message, ""))

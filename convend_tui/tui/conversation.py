@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from convend_tui.ending.marks import warned
 from convend_tui.model import events as e
 from convend_tui.store.drafts import Place as DraftPlace
 from convend_tui.store.handle import ThreadHandle
@@ -18,7 +19,8 @@ from convend_tui.thread import records as r
 from convend_tui.thread.crumbs import crumbs
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.composer import ComposerState
-from convend_tui.tui.items import ALONE, ErrorItem, MessageItem, NoticeItem, Place, WelcomeItem, markdown_body
+from convend_tui.tui.items import ALONE, MessageItem, Place, markdown_body
+from convend_tui.tui.notices import ErrorItem, NoticeItem, WelcomeItem
 
 if TYPE_CHECKING:
     from convend_tui.session import Session
@@ -27,7 +29,17 @@ Item = MessageItem | NoticeItem | ErrorItem | WelcomeItem
 
 
 REMEMBERED = 50
-"""Branches of which it is remembered what they are called."""
+"""Branches of which it is remembered how they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is said of the path shown as a whole."""
+
+    crumbs: list[str] = field(default_factory=list)
+    hidden: bool = False
+    warned: bool = False
+    ended: r.Ended | None = None
 
 
 @dataclass(slots=True)
@@ -83,7 +95,7 @@ class Conversation:
         """The messages of the path as they were last shown, while no reply comes in; of which version and leaf."""
         self._places: dict[str, int] = {}
         """Where each of them stands."""
-        self._standing: dict[tuple[int, str], tuple[list[str], bool]] = {}
+        self._standing: dict[tuple[int, str], Standing] = {}
 
     @property
     def thread(self) -> Thread | None:
@@ -103,28 +115,35 @@ class Conversation:
     @property
     def ended(self) -> r.Ended | None:
         """The ending that locks the path shown."""
-        return lock.ending_at(self.thread, self.leaf) if self.thread else None
+        return self._stands().ended
 
     @property
     def crumbs(self) -> list[str]:
         """The names of the branches that lead to the end of the path shown; see `thread/crumbs.py`."""
-        return self._stands()[0]
+        return self._stands().crumbs
 
     @property
     def is_hidden(self) -> bool:
         """Whether the path shown was hidden."""
-        return self._stands()[1]
+        return self._stands().hidden
 
-    def _stands(self) -> tuple[list[str], bool]:
+    @property
+    def is_warned(self) -> bool:
+        """Whether the path shown has been warned; see `ending/marks.py`."""
+        return self._stands().warned
+
+    def _stands(self) -> Standing:
         """Worked out once for each state of the thread: it takes a look at every message of the path."""
         thread, leaf = self.thread, self.leaf
         if thread is None or leaf is None:
-            return [], False
+            return Standing()
         known = self._standing.get((thread.version, leaf))
         if known is None:
             if len(self._standing) >= REMEMBERED:
                 self._standing.clear()
-            known = self._standing[thread.version, leaf] = crumbs(thread, leaf), thread.hidden(leaf)
+            known = self._standing[thread.version, leaf] = Standing(
+                crumbs(thread, leaf), thread.hidden(leaf), warned(thread, leaf), lock.ending_at(thread, leaf)
+            )
         return known
 
     # -- the transcript -----------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from textual import events, on
 from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from convend_tui.tui.instant_scroll import InstantScroll
 from convend_tui.tui.palette import Palette, palette_of
 from convend_tui.tui.viewport import Anchor, Item, Viewport
 from convend_tui.tui.wrap import Line, joined
@@ -38,7 +38,7 @@ _ROW_BITS: Final = 24
 Where = Literal["top", "visible", "end"]
 
 
-class VirtualLines(ScrollView, can_focus=True):
+class VirtualLines(InstantScroll, can_focus=True):
     """A scrolling list of items of any height, drawn line by line."""
 
     DEFAULT_CSS = """
@@ -244,26 +244,6 @@ class VirtualLines(ScrollView, can_focus=True):
             self._view.anchor = self._view.anchor_above(place, rows - height)
         self._settle()
 
-    def scroll_to(self, x: float | None = None, y: float | None = None, **options: Any) -> None:
-        """Scroll at once: an animation would be at odds with heights that become known on the way."""
-        super().scroll_to(x, y, **(options | {"animate": False}))
-
-    def scroll_up(self, **_: Any) -> None:
-        """Scroll up by a line."""
-        self._scroll_by(-1)
-
-    def scroll_down(self, **_: Any) -> None:
-        """Scroll down by a line."""
-        self._scroll_by(1)
-
-    def scroll_page_up(self, **_: Any) -> None:
-        """Scroll up by a page, less two lines to find one's place."""
-        self._scroll_by(-max(1, self._rows - 2))
-
-    def scroll_page_down(self, **_: Any) -> None:
-        """Scroll down by a page, less two lines to find one's place."""
-        self._scroll_by(max(1, self._rows - 2))
-
     def scroll_home(self, **_: Any) -> None:
         """Go to the first line."""
         self._view.following = False
@@ -274,19 +254,12 @@ class VirtualLines(ScrollView, can_focus=True):
         """Go to the last line and follow it."""
         self.follow()
 
-    def _scroll_by(self, lines: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + lines)
-
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if not self._adjusting and round(old_value) != round(new_value):
             self._view.following = round(new_value) >= self.max_scroll_y
             self._view.anchor = self._view.anchor_at(round(new_value))
             self._settle()
-
-    @property
-    def _rows(self) -> int:
-        return max(1, self.size.height)
 
     def _settle(self, *, refresh: bool = True) -> None:
         """Render what is near the screen, keep the anchor (or the end) in its place, and draw."""

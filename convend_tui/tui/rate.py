@@ -13,9 +13,8 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from convend_tui.plain import visible
+from convend_tui.thread import records as r
 from convend_tui.tui.dialogs import Dialog, LineInput
-
-THUMBS = {"up": "Thumbs up", "down": "Thumbs down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,14 @@ class RateDialog(Dialog[Rating | None]):
     def __init__(self, title: str, body: str, before: Rating | None = None) -> None:
         super().__init__(title)
         self._body = visible(body)
-        self._thumb = before.thumb if before is not None and before.thumb in THUMBS else None
+        self._thumb = before.thumb if before is not None and before.thumb in r.THUMBS else None
         self._comment = before.comment if before is not None else ""
 
     def compose_body(self) -> ComposeResult:
         """What it is about, the two thumbs, and the comment."""
         yield Static(Content(self._body), classes="dialog--body")
         with Horizontal(classes="dialog--buttons"):
-            for thumb in THUMBS:
+            for thumb in r.THUMBS:
                 yield Button(self._label(thumb), id=thumb, compact=True)
         yield LineInput(self._comment, placeholder="A comment, if you like")
         yield Static("", classes="dialog--hint", id="rate-hint", markup=False)
@@ -63,10 +62,10 @@ class RateDialog(Dialog[Rating | None]):
         self._show()
 
     def _label(self, thumb: str) -> Content:
-        return Content(f"{'●' if thumb == self._thumb else '○'} {THUMBS[thumb]}")
+        return Content(f"{'●' if thumb == self._thumb else '○'} {r.THUMBS[thumb].capitalize()}")
 
     def _show(self) -> None:
-        for thumb in THUMBS:
+        for thumb in r.THUMBS:
             self.query_one(f"#{thumb}", Button).label = self._label(thumb)
         then = "Enter in the comment keeps it" if self._thumb else "u or d, or ←→ and Enter"
         self.query_one("#rate-hint", Static).update(Content(f"{then} · Esc cancels"))

@@ -23,8 +23,8 @@ from convend_tui.tui.commands import BY_ID, Keys, bindings
 from convend_tui.tui.composer import Composer
 from convend_tui.tui.conversation import Conversation
 from convend_tui.tui.drafting import Drafting
-from convend_tui.tui.items import NoticeItem
 from convend_tui.tui.listing import Listing
+from convend_tui.tui.notices import NoticeItem
 from convend_tui.tui.sending import Sending
 from convend_tui.tui.status import KeyHints, StatusLine
 from convend_tui.tui.status_words import hints, status

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from convend_tui.config import LOCAL_SERVER
-from convend_tui.ending.marks import warned
 from convend_tui.errors import NotConnected
 from convend_tui.thread import records as r
 from convend_tui.tui.commands import BY_ID
-from convend_tui.tui.items import NoticeItem
+from convend_tui.tui.notices import NoticeItem
 from convend_tui.tui.status import StatusPart, usage_parts
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
         left.append(StatusPart("a new branch", 2))
     elif conversation.ended is not None:
         left.append(StatusPart("ended by the model", 2))
-    elif conversation.thread is not None and warned(conversation.thread, conversation.leaf):
+    elif conversation.is_warned:
         left.append(StatusPart(WARNED, 2))
     if going := screen.actions.searching.words:
         left.append(StatusPart(going, 2))

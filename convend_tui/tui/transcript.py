@@ -11,8 +11,8 @@ from textual.message import Message
 
 from convend_tui.tui.commands import bindings
 from convend_tui.tui.conversation import Item
-from convend_tui.tui.items import ErrorItem, WelcomeItem
 from convend_tui.tui.lines import VirtualLines
+from convend_tui.tui.notices import ErrorItem, WelcomeItem
 
 
 class Transcript(VirtualLines):

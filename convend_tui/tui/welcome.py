@@ -6,7 +6,7 @@ from convend_tui.config import LOCAL_SERVER
 from convend_tui.errors import NotConnected
 from convend_tui.model.connect import Models
 from convend_tui.tui.conversation import Conversation
-from convend_tui.tui.items import WelcomeItem
+from convend_tui.tui.notices import WelcomeItem
 
 _CONNECT = """\
 convend can talk to Claude and to any server of the Anthropic Messages API:

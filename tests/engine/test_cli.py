@@ -715,3 +715,12 @@ def test_an_output_that_cannot_be_written_is_a_clear_error(home: Home, words: tu
         ["sh", "-c", '"$@" >&-', "sh", *home.command(*words)], stderr=subprocess.PIPE, env=home.environ, check=False
     )
     assert (closed.returncode, closed.stderr) == (0, b"")
+
+
+def test_a_closed_standard_input_is_a_clear_error(online: Home) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *online.command("ask")], capture_output=True, env=online.environ, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"convend: There is no TEXT, and standard input is closed.\n"
+    assert not online.paths.threads.exists()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from convend_tui.thread import records as r
 from convend_tui.tui.actions.area import NO_MESSAGE, Area
-from convend_tui.tui.items import MessageItem, NoticeItem
+from convend_tui.tui.items import MessageItem
+from convend_tui.tui.notices import NoticeItem
 
 
 class Endings(Area):

@@ -12,8 +12,7 @@ from convend_tui.errors import StoreError
 from convend_tui.plain import one_line
 from convend_tui.store.library import LAST
 from convend_tui.tui.actions.area import STREAMING, Area
-from convend_tui.tui.conversation import Conversation
-from convend_tui.tui.items import NoticeItem
+from convend_tui.tui.notices import NoticeItem
 
 if TYPE_CHECKING:
     from textual.worker import Worker
@@ -216,19 +215,13 @@ class Keeping(Area):
         is_open = screen.conversation.thread is not None and screen.conversation.thread.id == thread_id
         if is_open:
             in_list = screen.focused is screen.thread_list
-            self._show_new()
+            screen.actions.chats.do_new()
+            screen.listing.mark_current()
             if in_list:
                 screen.thread_list.focus()
         screen.opened.pop(thread_id, None)
         words = f"“{one_line(title, 40)}” is in the trash. u in the list of chats brings it back."
         self._work(partial(screen.convend.library.trash, thread_id), lambda _: screen.convend.tell(words))
-
-    def _show_new(self) -> None:
-        screen = self._screen
-        conversation = Conversation(None, show_thinking=screen.convend.config.ui.show_thinking)
-        conversation.wanted = screen.convend.choices.model
-        screen.show_conversation(conversation)
-        screen.listing.mark_current()
 
     def do_untrash(self) -> None:
         library = self._screen.convend.library

@@ -6,7 +6,8 @@ from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from convend_tui.thread.answers import answer_end
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
-from convend_tui.tui.items import MessageItem, NoticeItem
+from convend_tui.tui.items import MessageItem
+from convend_tui.tui.notices import NoticeItem
 
 
 class Messages(Area):
