@@ -160,7 +160,9 @@ class ChatScreen(Screen[None]):
         self.composer.busy = conversation.turn is not None
         if locked and was_typing:
             # Whoever is in the middle of a word must not set off commands with the letters that follow.
-            self._quiet_until = self._typed_at + QUIET_S
+            # Words that have just come may not have been told of yet.
+            typed_at = monotonic() if self.composer.text else self._typed_at
+            self._quiet_until = typed_at + QUIET_S
             self.focus_where_one_can_write()
         self.tree_dock.refresh()
         self.refresh_lines()
