@@ -124,7 +124,7 @@ class Index:
     def _step(self, batch: Sequence[File], forward: bool) -> bool:
         """Read files in one transaction. True: there is more of one."""
         with self._data.transaction() as connection:
-            bringing = Bringing(connection, self._library, forward=forward)
+            bringing = Bringing(connection, self._library, batch, forward=forward)
             more = [bringing.bring(file) for file in batch]
             bringing.write()
         return any(more)

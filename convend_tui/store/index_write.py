@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -26,6 +26,8 @@ _UNFINISHED: Final = -1
 _GAP: Final = 1 << 24
 """Numbers kept free for the messages of one transaction, where they are numbered backwards."""
 
+_ASKED: Final = 500
+"""Files that are looked up in one question: SQLite may allow no more than 999 values."""
 _NODE: Final = "num, thread, id, at, role, model, ended, children, question, parent"
 _states = msgspec.json.Decoder(State)
 
@@ -50,7 +52,9 @@ class File:
 class Bringing:
     """Brings files into the index, within one transaction. What is found is written by `write`."""
 
-    def __init__(self, connection: sqlite3.Connection, library: Library, *, forward: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, library: Library, files: Sequence[File], *, forward: bool
+    ) -> None:
         self._connection = connection
         self._library = library
         # A Path for each file would take as long as reading it.
@@ -59,12 +63,11 @@ class Bringing:
         (last,) = connection.execute("SELECT max(num) FROM thread").fetchone()
         self._last = int(last or 0)
         self._threads: list[tuple[Any, ...]] = []
+        self._known = dict(_known(connection, [key_of(file.id) for file in files]))
 
     def bring(self, file: File) -> bool:
         """Read what is new of a file. True: there is more of it, for the next transaction."""
-        row = self._connection.execute(
-            "SELECT num, inode, size, mtime, read, seal, state FROM thread WHERE file = ?", (key_of(file.id),)
-        ).fetchone()
+        row = self._known.get(key_of(file.id))
         if row is not None and row[1:4] == file.stamp:
             return False  # another process was quicker
         try:
@@ -160,6 +163,16 @@ class Bringing:
             f"SELECT {_NODE} FROM message WHERE thread = ? AND id = ?", (thread, message_id)
         ).fetchone()
         return Node(*row) if row is not None else None
+
+
+def _known(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
+    """What is in the index of these files. A question for each would take as long as reading it."""
+    for start in range(0, len(keys), _ASKED):
+        some = keys[start : start + _ASKED]
+        marks = ",".join("?" * len(some))
+        columns = "file, num, inode, size, mtime, read, seal, state"
+        for key, *row in connection.execute(f"SELECT {columns} FROM thread WHERE file IN ({marks})", some):
+            yield key, tuple(row)
 
 
 def take_out(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
