@@ -3,7 +3,7 @@ screen and the README's list of keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,8 @@ class Command:
     """One sentence."""
     bound: bool = True
     """False: the widget itself acts on the key; listed for help."""
+    in_tree: bool = False
+    """A command of the conversation that the tree has as well, for the row under its cursor."""
 
     @property
     def rebinds(self) -> bool:
@@ -82,13 +84,39 @@ COMMANDS: tuple[Command, ...] = (
     Command("newer", ("right_square_bracket", "right"), "transcript", "Branch ›", "Show the branch after this one."),
     Command("tree", ("t",), "transcript", "Tree", "Show every message of every branch; from there, hide them."),
     Command(
-        "compare", ("d",), "transcript", "Compare", "Compare this branch with another, word by word, and keep one."
+        "compare",
+        ("d",),
+        "transcript",
+        "Compare",
+        "Compare this branch with another, word by word, and keep one.",
+        in_tree=True,
     ),
-    Command("label", ("l",), "transcript", "Label", "Give the message, and the branch it begins, a name. Empty: none."),
-    Command("hide", ("x",), "transcript", "Hide", "Hide the message and all below it, after a look at how much it is."),
+    Command(
+        "label",
+        ("l",),
+        "transcript",
+        "Label",
+        "Give the message, and the branch it begins, a name. Empty: none.",
+        in_tree=True,
+    ),
+    Command(
+        "hide",
+        ("x",),
+        "transcript",
+        "Hide",
+        "Hide the message and all below it, after a look at how much it is.",
+        in_tree=True,
+    ),
     Command("hide_others", ("X",), "transcript", "Hide others", "Hide every branch but the one that is shown."),
-    Command("unhide", ("u",), "transcript", "Undo hide", "Bring back what was hidden last."),
-    Command("fork", ("F",), "transcript", "Fork", "Copy the path down to here, or the whole tree, into a new chat."),
+    Command("unhide", ("u",), "transcript", "Undo hide", "Bring back what was hidden last.", in_tree=True),
+    Command(
+        "fork",
+        ("F",),
+        "transcript",
+        "Fork",
+        "Copy the path down to here, or the whole tree, into a new chat.",
+        in_tree=True,
+    ),
     Command(
         "why",
         ("w",),
@@ -153,6 +181,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("trash", ("x", "delete"), "list", "Trash", "Throw the chat away, after a question."),
     Command("untrash", ("u",), "list", "Undo trash", "Bring back the chat that was thrown away last."),
 )
+
+
+def commands_in(where: Where, commands: Sequence[Command] = COMMANDS) -> list[Command]:
+    """What can be done in a place, in the order of the table; in the tree, its own commands first."""
+    own = [command for command in commands if command.where == where]
+    return own + [command for command in commands if where == "tree" and command.in_tree]
+
 
 BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
 
@@ -227,20 +262,19 @@ def bindings(where: Where) -> list[BindingType]:
             id=command.id,
             priority=where == "anywhere" and command.id != "back",
         )
-        for command in COMMANDS
-        if command.where == where and command.bound and command.keys
+        for command in commands_in(where)
+        if command.bound and command.keys
     ]
 
 
-def markdown_list(commands: Iterable[Command] = COMMANDS) -> str:
+def markdown_list(commands: Sequence[Command] = COMMANDS) -> str:
     """The README's list of keys: a Markdown table a section."""
     keys = Keys({})
     lines: list[str] = []
     for where, title in SECTIONS.items():
         lines += [f"**{title}**", "", "| key | does |", "| --- | --- |"]
-        for command in commands:
-            if command.where == where:
-                names = " ".join(f"`{key_name(key)}`" for key in keys.of(command)) or "(palette)"
-                lines.append(f"| {names} | {command.help} |")
+        for command in commands_in(where, commands):
+            names = " ".join(f"`{key_name(key)}`" for key in keys.of(command)) or "(palette)"
+            lines.append(f"| {names} | {command.help} |")
         lines.append("")
     return "\n".join(lines)

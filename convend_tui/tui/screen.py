@@ -299,6 +299,6 @@ class ChatScreen(Screen[None]):
     def show_list(self, shown: bool) -> None:
         """Show or hide the thread list; where it has a place of its own, the choice is kept."""
         self.thread_list.display = shown
-        self.tree_dock.fit()
+        self.tree_dock.fit(list_first=shown)
         if not self.is_narrow:
             self.convend.choose(list_open=shown)

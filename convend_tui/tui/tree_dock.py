@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
 
+from convend_tui.thread import records as r
 from convend_tui.tui.commands import BY_ID
 from convend_tui.tui.items import MessageItem
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
     from convend_tui.tui.tree_panel import TreePanel
 
+LIST = 32
+"""Columns of the list of chats, as in app.tcss."""
 BESIDE = 110
 """Columns of the screen from which on the tree may stand beside the transcript."""
 TRANSCRIPT = 56
@@ -36,6 +39,8 @@ class TreeDock:
         self._version = -1
         """Of the thread, when its outline was made."""
         self._over = False
+        self._gave_way = False
+        """The list of chats is hidden so that the tree can stand beside the transcript."""
 
     @property
     def is_open(self) -> bool:
@@ -53,6 +58,11 @@ class TreeDock:
         item = self._screen.transcript.focused_item
         message = item.message if isinstance(item, MessageItem) else None
         return message.id if message is not None else self._screen.conversation.leaf
+
+    @property
+    def row(self) -> r.Message | None:
+        """The message under its cursor, where the keys go there."""
+        return self._panel.rows.message if self._panel is not None and self.has_focus else None
 
     def open(self) -> None:
         """Show it, the cursor on the transcript's message."""
@@ -73,6 +83,7 @@ class TreeDock:
             return
         had_focus = self.has_focus
         self._panel.display = False
+        self._list_returns()
         self.fit()
         if had_focus:
             self._screen.transcript.focus()
@@ -97,18 +108,42 @@ class TreeDock:
         follow = not self.has_focus if follow is None else follow
         panel.show(self._outline, conversation.leaf, self.here, problems, follow=follow)
 
-    def fit(self) -> None:
-        """Beside the transcript where both have room; else over it."""
+    def fit(self, *, list_first: bool = False) -> None:
+        """Beside the transcript where both have room, if need be in place of the list of chats; else over it.
+
+        Args:
+            list_first: the person has just asked for the list.
+        """
         screen, panel = self._screen, self._panel
         if panel is None:
             return
-        taken = screen.thread_list.outer_size.width if screen.thread_list.display and not screen.is_narrow else 0
-        room = screen.app.size.width - taken
-        width = max(NARROWEST, min(WIDEST, room * 2 // 5))
-        self._over = screen.app.size.width < BESIDE or room - width < TRANSCRIPT
-        panel.styles.width = min(room, OVER) if self._over else width
+        if list_first:
+            self._gave_way = False
+        else:
+            self._list_returns()
+        room = self._room
+        if self.is_open and not list_first and not screen.thread_list.has_focus and not _both_fit(room):
+            whole = screen.app.size.width
+            if whole >= BESIDE and room < whole and _both_fit(whole):
+                screen.thread_list.display = False
+                self._gave_way, room = True, whole
+        self._over = screen.app.size.width < BESIDE or not _both_fit(room)
+        panel.styles.width = min(room, OVER) if self._over else _width(room)
         panel.set_class(self._over, "-over")
         screen.set_class(self._over and self.is_open, "-tree-over")
+
+    @property
+    def _room(self) -> int:
+        """Columns that the list of chats leaves."""
+        screen = self._screen
+        beside = screen.thread_list.display and not screen.is_narrow
+        return screen.app.size.width - (LIST if beside else 0)
+
+    def _list_returns(self) -> None:
+        """What gave way for the tree comes back; where it is narrow it is the list's own affair."""
+        if self._gave_way and not self._screen.is_narrow:
+            self._screen.thread_list.display = True
+        self._gave_way = False
 
     def hints(self) -> list[tuple[str, str, bool]]:
         """The keys of the tree, for the line of key hints."""
@@ -124,3 +159,12 @@ class TreeDock:
         """The person went to a message: what lies over it goes."""
         if self._over:
             self.close()
+
+
+def _width(room: int) -> int:
+    """Columns of the tree beside the transcript."""
+    return max(NARROWEST, min(WIDEST, room * 2 // 5))
+
+
+def _both_fit(room: int) -> bool:
+    return room - _width(room) >= TRANSCRIPT

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from convend_tui.plain import one_line
 from convend_tui.thread.outline import Outline
+from convend_tui.tui.commands import bindings
 from convend_tui.tui.dialogs import LineInput
 from convend_tui.tui.rows import BOLD, DIM
 from convend_tui.tui.tree_rows import TreeRows
@@ -28,6 +29,7 @@ class TreePanel(Vertical):
     """Lists every message of every branch. `TreeRows.GoTo` says where to go, `Closed` that it was enough."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("tree"),
         Binding("escape", "leave", "Close", show=False),
         Binding("up", "from_filter(-1)", "Up", show=False),
         Binding("down", "from_filter(1)", "Down", show=False),

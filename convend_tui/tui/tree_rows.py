@@ -128,9 +128,14 @@ class TreeRows(RowList):
         return self._rows[self.cursor] if self._rows else None
 
     @property
-    def message_id(self) -> str | None:
+    def message(self) -> r.Message | None:
         """The message under the cursor; of a fold, its first."""
-        return row.message.id if (row := self.row) else None
+        return row.message if (row := self.row) else None
+
+    @property
+    def message_id(self) -> str | None:
+        """The id of that message."""
+        return message.id if (message := self.message) else None
 
     @property
     def _on_fold(self) -> bool:

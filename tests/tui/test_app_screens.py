@@ -19,7 +19,7 @@ from tests.referee import HttpError, Reply, Text, Thinking, ThreadedReferee
 from tests.tui.conftest import Home, Person
 from tests.tui.test_app_branches import forked
 from tests.tui.test_app_ending import ended, locked_branch
-from tests.tui.test_tree_panel import a_long_chat
+from tests.tui.test_app_tree import a_long_chat
 
 SCREENS = Path(__file__).parent / "screens"
 README = Path(__file__).parents[2] / "README.md"

@@ -25,6 +25,11 @@ class Area:
         item = self._screen.transcript.focused_item
         return item.message if isinstance(item, MessageItem) else None
 
+    @property
+    def _row(self) -> r.Message | None:
+        """The message under the tree's cursor, where the keys go to the tree."""
+        return self._screen.tree_dock.row
+
     def go_to_message(self, message_id: str | None) -> None:
         """Show a message of any branch."""
         screen = self._screen

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convend_tui.plain import one_line
 from convend_tui.thread import records as r
 from convend_tui.thread import seen
+from convend_tui.thread.answers import answer_of
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.actions.area import NO_MESSAGE, STREAMING, Area
 from convend_tui.tui.items import MessageItem, clock
@@ -31,9 +32,13 @@ class Comparing(Area):
         return None if next(self._others(conversation.thread), None) else _NO_OTHER
 
     def do_compare(self) -> None:
-        """With the only sibling of the focused message; else with a branch of one's choice."""
-        thread = self._screen.conversation.thread
+        """With the only sibling of the focused message; else with a branch of one's choice. From a row of the tree
+        beside the path shown: with its branch."""
+        thread, row = self._screen.conversation.thread, self._row
         assert thread is not None
+        if row is not None and row.id not in self._shown(thread):
+            self._compare(row.id)
+            return
         siblings = self._siblings(thread)
         if len(siblings) == 1:
             self._compare(siblings[0])
@@ -49,16 +54,24 @@ class Comparing(Area):
 
     def _siblings(self, thread: Thread) -> list[str]:
         """The others at the place of the focused message."""
-        item = self._screen.transcript.focused_item
-        if not isinstance(item, MessageItem) or item.place.of < 2:
+        item, row = self._screen.transcript.focused_item, self._row
+        if row is not None:
+            here = answer_of(thread, row.id)
+        elif isinstance(item, MessageItem) and item.place.of > 1:
+            here = item.place.message
+        else:
             return []
-        found = [i for i in thread.siblings(item.place.message) if i != item.place.message]
+        found = [i for i in thread.siblings(here) if i != here]
         return [i for i in found if not thread.hidden(i) and next(seen.below(thread, i), None)]
 
     def _others(self, thread: Thread) -> Iterator[str]:
         """The ends of the other branches, the newest first."""
-        here = {message.id for message in thread.path(self._screen.conversation.leaf)}
+        here = self._shown(thread)
         return (i for i in reversed(thread.leaves()) if _last_seen(thread, i) not in here and not thread.hidden(i))
+
+    def _shown(self, thread: Thread) -> set[str]:
+        """The path that is shown."""
+        return {message.id for message in thread.path(self._screen.conversation.leaf)}
 
     def _compare(self, other: str | None) -> None:
         from convend_tui.tui.compare import CompareScreen

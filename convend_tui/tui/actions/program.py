@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convend_tui.errors import AttachmentError
 from convend_tui.tui.actions.area import Area
-from convend_tui.tui.commands import COMMANDS, SECTIONS
+from convend_tui.tui.commands import SECTIONS, commands_in
 
 
 class Program(Area):
@@ -73,7 +73,7 @@ class Program(Area):
         sections = [
             (
                 title,
-                [(screen.keys.shown(c), c.label, c.help, screen.refusal(c.id)) for c in COMMANDS if c.where == where],
+                [(screen.keys.shown(c), c.label, c.help, screen.refusal(c.id)) for c in commands_in(where)],
             )
             for where, title in SECTIONS.items()
         ]

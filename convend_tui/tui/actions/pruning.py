@@ -22,9 +22,13 @@ class Pruning(Area):
     """What is done to keep a tree readable."""
 
     def _open(self) -> tuple[ThreadHandle, r.Message] | None:
-        """The thread and the focused message. An answer that begins with a part nobody is shown begins there."""
+        """The thread and the message it is about. An answer that begins with a part nobody is shown begins there."""
         item, handle = self._screen.transcript.focused_item, self._screen.conversation.handle
-        if not isinstance(item, MessageItem) or item.message is None or handle is None:
+        if handle is None:
+            return None
+        if row := self._row:
+            return handle, handle.thread.messages[answer_of(handle.thread, row.id)]
+        if not isinstance(item, MessageItem) or item.message is None:
             return None
         first = item.place.message or item.message.id
         if item.goes_on:
@@ -32,7 +36,7 @@ class Pruning(Area):
         return handle, handle.thread.messages[first]
 
     def _why_not(self) -> str | None:
-        """Why nothing can be written about the focused message."""
+        """Why nothing can be written about the message."""
         if self._screen.conversation.turn is not None:
             return STREAMING
         opened = self._open()
@@ -139,15 +143,20 @@ class Pruning(Area):
     def do_unhide(self) -> None:
         handle = self._screen.conversation.handle
         assert handle is not None
-        targets = prune.last_act(handle.thread)
+        from_tree = self._row is not None
+        targets = self._hidden_row(handle.thread) or prune.last_act(handle.thread)
         back = prune.coming_back(handle.thread, targets)
 
         def show() -> None:
             self._screen.convend.tell(f"{back.words} {'is' if back.messages == 1 else 'are'} back.")
-            if len(targets) == 1:
+            if len(targets) == 1 and not from_tree:
                 self.go_to_message(targets[0])
 
         self._write(handle, prune.restore_records(targets, handle.now()), None, show)
+
+    def _hidden_row(self, thread: Thread) -> list[str]:
+        """From a row of the tree that is out of sight: what keeps it there."""
+        return prune.hiding(thread, self._row.id) if self._row is not None else []
 
     # -- a fork ---------------------------------------------------------------------------------------
 
@@ -163,9 +172,9 @@ class Pruning(Area):
         opened = self._open()
         assert opened is not None
         thread = opened[0].thread
-        item = self._screen.transcript.focused_item
-        assert isinstance(item, MessageItem) and item.message is not None
-        here = item.message.id
+        message = self._row or self._focused
+        assert message is not None
+        here = message.id
         path = [message for message in thread.path(last_of(thread, here)) if not thread.unseen(message)]
         messages = sum(not thread.unseen(message) for message in thread.messages.values())
         leaves = len(thread.leaves())
