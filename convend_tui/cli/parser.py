@@ -111,7 +111,11 @@ def _look(command: Callable[..., None]) -> None:
         "search",
         _late("search", "search"),
         "Every message of every branch of every thread; the best hit first.",
-        _arg("query", metavar="QUERY", help='words (all of them), "phrases", begin*; the last word is a beginning'),
+        _arg(
+            "query",
+            metavar="QUERY",
+            help='words (all of them), "phrases", begin*; the last word is a beginning; empty: filters alone',
+        ),
         _arg("--ended", action="append_const", const=True, default=[], help="only where the model ended it"),
         _arg("--not-ended", dest="ended", action="append_const", const=False, help="only where it did not"),
         _arg("-m", "--model", help="only answers of models with this in their name"),

@@ -23,8 +23,9 @@ _WHO = {"user": "you", "assistant": "model", None: "title"}
 
 def search(arguments: argparse.Namespace) -> int:
     """`convend search QUERY`: the best hit first."""
-    if parse(arguments.query) is None:
-        raise UsageError("There is no word in the QUERY to look for.")
+    filters = (*arguments.ended, arguments.model, arguments.role, arguments.since, arguments.until)
+    if parse(arguments.query) is None and (arguments.query.strip() or all(given is None for given in filters)):
+        raise UsageError("There is no word in the QUERY to look for. An empty one needs a filter, such as --ended.")
     if len(arguments.ended) > 1:
         raise UsageError("Say either --ended or --not-ended.")
     wanted: dict[str, Any] = {

@@ -181,6 +181,7 @@ class Index:
 
         Words must all be there; "phrases" as they stand; `begin*` and the last word are beginnings. Case and accents
         do not count. Whatever is typed is a query. Where thousands of messages match, the newest are put in order.
+        Without a word, but with a filter: the newest messages that it leaves.
 
         Args:
             ended: True: only what is locked; False: only what is not.

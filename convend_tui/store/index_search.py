@@ -110,9 +110,16 @@ def search(
 ) -> list[Hit]:
     """See `Index.search`."""
     query = index_text.parse(typed)
-    if query is None or limit <= 0:
-        return []
     conditions, values = wanted.conditions()
+    if limit <= 0 or (query is None and not conditions):
+        return []
+    if query is None:
+        newest = connection.execute(
+            "SELECT m.num FROM message m JOIN words ON words.rowid = m.num JOIN thread t ON t.num = m.thread "
+            f"WHERE t.file IS NOT NULL AND m.id IS NOT NULL{conditions} ORDER BY m.num DESC LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        ).fetchall()
+        return [_hit(connection, num, None) for (num,) in newest]
     if full_text:
         worth, which, words = "bm25(words)", "words MATCH ?", query.expression
     else:
@@ -131,7 +138,7 @@ def search(
     return [_hit(connection, num, query) for num, _, _ in ranked[offset : offset + limit]]
 
 
-def _hit(connection: sqlite3.Connection, num: int, query: Query) -> Hit:
+def _hit(connection: sqlite3.Connection, num: int, query: Query | None) -> Hit:
     file, title, locked, message, role, at, model, ended, text = connection.execute(
         "SELECT t.file, t.title, t.locked, m.id, m.role, m.at, m.model, m.ended, words.text FROM words "
         "JOIN message m ON m.num = words.rowid JOIN thread t ON t.num = m.thread WHERE words.rowid = ?",

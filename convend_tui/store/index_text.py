@@ -128,11 +128,11 @@ def parse(typed: str) -> Query | None:
     return Query(tuple(terms), re.compile("|".join(f"({group})" for group in groups), re.IGNORECASE))
 
 
-def snippet(text: str, query: Query, width: int = 160) -> tuple[str, tuple[tuple[int, int], ...]]:
+def snippet(text: str, query: Query | None, width: int = 160) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The part of a text, about `width` characters on one line, that has the most of a query, safe to show, and
-    where in it the terms are (pairs of start and end)."""
+    where in it the terms are (pairs of start and end). Without a query: the beginning."""
     text = joined(text)
-    begin = _best_place(text, query, width)
+    begin = _best_place(text, query, width) if query is not None else 0
     if begin:
         begin = max(0, begin - width // 4)
         blank = text.find(" ", begin, begin + width // 8)
@@ -162,9 +162,9 @@ def _best_place(text: str, query: Query, width: int) -> int:
     return best
 
 
-def _parts(text: str, begin: int, end: int, query: Query) -> Iterator[tuple[str, bool]]:
+def _parts(text: str, begin: int, end: int, query: Query | None) -> Iterator[tuple[str, bool]]:
     place = begin
-    for match in query.found.finditer(text, begin, end):
+    for match in query.found.finditer(text, begin, end) if query is not None else ():
         yield text[place : match.start()], False
         yield match[0], True
         place = match.end()

@@ -32,7 +32,6 @@ LOOK_S = 0.3
 """Seconds between two looks at what the index has got."""
 HINT = "↑↓ choose · Enter opens it · Esc back"
 NOTHING = "Nothing was found. All words must stand in one message; fewer words or filters find more."
-NO_WORD = "Write a word to look for, beside the filters."
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,8 @@ class SearchScreen(ModalScreen[Search | None]):
         """Where the words are the same (the index has got more, or more was asked for) a cursor that was moved stays on
         its hit."""
         rows = self._rows
-        before, place = (rows.hit, rows.cursor) if asked.text == self._shown_text and rows.cursor else (None, 0)
+        same = asked.is_anything and asked.text == self._shown_text
+        before, place = (rows.hit, rows.cursor) if same and rows.cursor else (None, 0)
         self._shown_text = asked.text
         rows.show(hits, cursor=place)
         if (again := rows.place_of(before)) is not None:
@@ -156,7 +156,7 @@ class SearchScreen(ModalScreen[Search | None]):
         """The index may have got more."""
         if self._version != self._indexing.version:
             self._version = self._indexing.version
-            if self._asked.text:
+            if self._asked.is_anything:
                 self._search()
         self._tell()
 
@@ -178,7 +178,7 @@ class SearchScreen(ModalScreen[Search | None]):
             facts.append(f"⚠ {self._trouble}")
         elif self._indexing.words:
             facts.append(f"Searching… {self._indexing.words}")
-        elif self._is_searching and self._asked.text and not count:
+        elif self._is_searching and self._asked.is_anything and not count:
             facts.append("Searching…")
         if count:
             facts.append(f"{count:,} hit{'' if count == 1 else 's'}{' and more' if count >= self._limit else ''}")
@@ -186,13 +186,13 @@ class SearchScreen(ModalScreen[Search | None]):
 
     def _explanation(self) -> Content:
         """What stands in the place of the hits; nothing where there are any."""
-        if self._rows.hits and self._asked.text:
+        if self._rows.hits and self._asked.is_anything:
             return Content("")
-        if self._asked.text:
+        if self._asked.is_anything:
             waiting = self._is_searching or self._indexing.words or self._trouble
             return Content("" if waiting else NOTHING).stylize(DIM)
-        lines = [Content(NO_WORD if self._asked.has_filter else "It searches as you type; the last word may be begun.")]
-        lines += [Content(""), Content("Filters, anywhere among the words:").stylize(DIM)]
+        lines = [Content("It searches as you type; the last word may be begun.")]
+        lines += [Content(""), Content("Filters, anywhere among the words, or alone:").stylize(DIM)]
         width = max(len(example) for example, _ in FILTERS) + 2
         for example, what in FILTERS:
             lines.append(Content(example).stylize(BOLD) + Content(" " * (width - len(example)) + what).stylize(DIM))
@@ -217,7 +217,7 @@ class SearchScreen(ModalScreen[Search | None]):
     def open_hit(self, event: HitRows.Chosen) -> None:
         """Leave with a hit."""
         event.stop()
-        if self._asked.text:
+        if self._asked.is_anything:
             self.dismiss(Search(self._input.value, tuple(self._rows.hits), event.place))
 
     def action_leave(self) -> None:

@@ -48,9 +48,10 @@ class Asked:
     """Filters that say nothing yet, with what they want; they filter nothing."""
 
     @property
-    def has_filter(self) -> bool:
-        """Whether anything but words was asked for."""
-        return any(given is not None for given in (self.ended, self.model, self.role, self.since, self.until))
+    def is_anything(self) -> bool:
+        """Whether there are words, or filters, to look for."""
+        filters = (self.ended, self.model, self.role, self.since, self.until)
+        return bool(self.text) or any(given is not None for given in filters)
 
 
 def parse(typed: str) -> Asked:

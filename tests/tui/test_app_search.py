@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from convend_tui.store.index import Index
 from convend_tui.thread import records as r
 from convend_tui.tui.search_rows import around
-from convend_tui.tui.search_screen import NO_WORD, NOTHING, SearchScreen
+from convend_tui.tui.search_screen import NOTHING, SearchScreen
 from convend_tui.tui.search_words import Asked, parse
 from tests.making import Branch, at, text
 from tests.tui.conftest import Home, Person
@@ -155,12 +155,21 @@ async def test_the_empty_search_explains_itself(home: Home) -> None:
     async with home.app((80, 24)) as me:
         await looks_for(me, "")
         await me.sees("ended:yes", "since:2026-11-01", "role:user")
-        await me.press(*"role:user")
-        await me.sees(NO_WORD)
         await me.press("enter")
         assert isinstance(me.app.screen, SearchScreen)
-        await me.press(*" since:soon")
-        await me.sees("since: wants a date")
+        await me.press(*"since:soon")
+        await me.sees("since: wants a date", "ended:yes")
+
+
+async def test_filters_alone_list_the_newest(home: Home) -> None:
+    branch = locked_branch()
+    home.save(branch, *ended(branch))
+    home.save(Branch().typed("Somewhere else").reply("Indeed."), name="2")
+    async with home.app() as me:
+        await looks_for(me, "ended:no role:assistant")
+        await me.sees("hits", "Indeed.")
+        await me.press("enter")
+        await me.reads("Somewhere else", "Indeed.")
 
 
 async def test_ended_chats_are_marked_and_found(home: Home) -> None:

@@ -467,6 +467,19 @@ def test_filters(searching: Index) -> None:
     assert everything[:1] == places(searching, "fox", until=datetime(2026, 11, 22, 0, 0, 4, tzinfo=UTC))
 
 
+def test_filters_alone_find_the_newest_and_no_titles(searching: Index) -> None:
+    by_role = places(searching, "", role="user") + places(searching, " ", role="assistant")
+    assert len(by_role) == len(set(by_role)) > 4
+    found = [hit.message for hit in searching.search("", role="user", thread=ID.format(1))]
+    assert found == ["m0003", "m0001"]
+    assert [hit.message for hit in searching.search("", role="user", thread=ID.format(1), limit=1, offset=1)] == found[
+        1:
+    ]
+    (hit,) = searching.search("", model="test-1", thread=ID.format(1), limit=1)
+    assert (hit.message, hit.matches) == ("m0004", ())
+    assert hit.snippet
+
+
 def test_a_hit_says_where_and_what(searching: Index) -> None:
     (hit,) = searching.search("cafe zurich")
     assert (hit.thread, hit.message, hit.title, hit.role) == (ID.format(1), "m0002", "The quick brown fox", "assistant")
