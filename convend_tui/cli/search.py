@@ -15,6 +15,7 @@ from convend_tui.store.index import Index
 from convend_tui.store.index_search import Hit
 from convend_tui.store.index_text import parse
 from convend_tui.store.library import Library
+from convend_tui.thread.lock import ending_at
 from convend_tui.thread.outline import PREVIEW
 from convend_tui.thread.tree import Thread
 
@@ -45,7 +46,10 @@ def search(arguments: argparse.Namespace) -> int:
         hits = index.search(arguments.query, **wanted)
     finally:
         index.close()
-    (_print_json if arguments.json else _print_text)(library, hits)
+    if arguments.json:
+        _print_json(library, hits, only_ended=bool(wanted["ended"]))
+    else:
+        _print_text(hits)
     if not hits:
         say("convend: Nothing was found.")
     return 0
@@ -70,19 +74,24 @@ def _bring_up_to_date(index: Index) -> None:
         say(f"convend: {index.note}")
 
 
-def _print_json(library: Library, hits: list[Hit]) -> None:
+def _print_json(library: Library, hits: list[Hit], *, only_ended: bool) -> None:
+    """Of a message on several branches the leaf is where the person last was; of those that ended, if only they were
+    asked for. `ended` says whether that leaf is locked."""
     threads: dict[str, Thread | None] = {}
     for hit in hits:
         if hit.thread not in threads:
             threads[hit.thread] = _open(library, hit.thread)
+        thread = threads[hit.thread]
+        leaf = _ended_leaf(thread, hit.message) if only_ended else None
+        leaf = leaf or _leaf(thread, hit.message)
         emit(
             {
                 "thread": hit.thread,
                 "message": hit.message,
-                "leaf": _leaf(threads[hit.thread], hit.message),
+                "leaf": leaf,
                 "title": hit.title,
                 "snippet": hit.snippet,
-                "ended": hit.ended,
+                "ended": thread is not None and ending_at(thread, leaf) is not None,
             }
         )
 
@@ -103,7 +112,17 @@ def _leaf(thread: Thread | None, message: str | None) -> str | None:
     return thread.last_leaf(message) if message in thread.messages else message
 
 
-def _print_text(library: Library, hits: list[Hit]) -> None:
+def _ended_leaf(thread: Thread | None, message: str | None) -> str | None:
+    """The end of the newest locked branch that a message leads to."""
+    if thread is None or message is None:
+        return None
+    for leaf in reversed(thread.leaves()):
+        if ending_at(thread, leaf) and any(above.id == message for above in thread.ancestry(leaf)):
+            return leaf
+    return None
+
+
+def _print_text(hits: list[Hit]) -> None:
     for hit in hits:
         ended = "  [ended]" if hit.ended else ""
         place = f"{hit.thread}  {hit.message or '-'}  {when(hit.at)}  {_WHO.get(hit.role, 'model')}"

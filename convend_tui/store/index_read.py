@@ -17,6 +17,10 @@ from convend_tui.store.library import Summary, summarize
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import UNTITLED, Thread, first_words, winner
 
+ON_THE_WAY: Final = 1
+"""Of `Node.ended`: a message above an ending."""
+LOCKED: Final = 2
+"""Of `Node.ended`: a message of the turn that was the last one, or below it."""
 PIECE: Final = 256 * 1024
 """Bytes that are decoded at once: meanwhile no other thread of the program can run."""
 
@@ -79,7 +83,8 @@ class Node(msgspec.Struct, gc=False):
     at: str
     role: str | None
     model: str | None
-    ended: bool
+    ended: int
+    """0, `ON_THE_WAY` or `LOCKED`."""
     children: int
     question: bool
     parent: str | None
@@ -141,7 +146,7 @@ class Rows:
     def add_title(self, thread: int, title: str, at: str) -> int:
         """Put a title among the messages; returns its number."""
         num = self.number()
-        self.nodes.append(Node(num, thread, None, at, None, None, False, 0, False, None))
+        self.nodes.append(Node(num, thread, None, at, None, None, 0, 0, False, None))
         self.texts.append((num, title))
         return num
 
@@ -210,7 +215,7 @@ class Reading:
             messages=state.messages,
             branches=state.branches,
             ended=state.ended,
-            locked=place is not None and bool(place.ended),
+            locked=place is not None and place.ended == LOCKED,
             model=state.settings.model if state.settings else state.model,
             pinned=state.pin is not None and state.pin.pinned,
         )
@@ -218,7 +223,7 @@ class Reading:
     def _message(self, message: Message, state: State) -> None:
         if message.id in self._new or (self._find is not None and self._get(message.id) is not None):
             raise Odd
-        ended = False
+        ended = 0
         if message.parent is None:
             state.branches += 1
         else:
@@ -229,7 +234,7 @@ class Reading:
             above.children += 1
             if message.parent in self._old:
                 self._rows.changed[above.num] = above
-            ended = above.ended
+            ended = LOCKED if above.ended == LOCKED else 0
         rows = self._rows
         num = rows.next
         rows.next = num + 1
@@ -278,21 +283,21 @@ class Reading:
                 raise Odd
 
     def _end(self, message_id: str) -> None:
-        """The lock: on the message, and on what stands in the same turn above it. All below is locked with it; where
-        that is more than the turn itself, it is for the tree to say."""
+        """The lock: on the message, and on what stands in the same turn above it; the rest of the path leads there. All
+        below is locked with it; where that is more than the turn itself, it is for the tree to say."""
         node = self._get(message_id)
         if node is None:
             raise Odd
-        below = 0
-        while node is not None:
-            if node.children != below:
+        below, in_turn = 0, True
+        while node is not None and (in_turn or not node.ended):
+            if in_turn and node.children != below:
                 raise Odd
-            node.ended = True
+            node.ended = LOCKED if in_turn else ON_THE_WAY
             if node.id in self._old:
                 self._rows.changed[node.num] = node
-            above = self._get(node.parent) if node.parent is not None and not node.question else None
-            node = above if above is not None and not above.question else None
-            below = 1
+            above = self._get(node.parent) if node.parent is not None else None
+            in_turn = in_turn and above is not None and not node.question and not above.question
+            node, below = above, 1
 
     def _get(self, message_id: str) -> Node | None:
         node = self._new.get(message_id) or self._old.get(message_id)
@@ -306,7 +311,9 @@ class Reading:
 def whole(number: int, thread_id: str, thread: Thread, rows: Rows) -> Summary:
     """Take a thread from its tree, whatever shape that has."""
     locked: set[str] = set()
+    above: set[str] = set()
     for message_id in thread.ended.keys() & thread.messages.keys():
+        above.update(message.id for message in thread.ancestry(message_id))
         todo = [message_id, *(message.id for message in thread.turn_of(message_id))]
         while todo:
             node = todo.pop()
@@ -315,7 +322,7 @@ def whole(number: int, thread_id: str, thread: Thread, rows: Rows) -> Summary:
                 todo.extend(thread.children(node))
     for message in thread.messages.values():
         num = rows.number()
-        ended = message.id in locked
+        ended = LOCKED if message.id in locked else ON_THE_WAY if message.id in above else 0
         row = Node(num, number, message.id, message.at, message.role, message.model, ended, 0, False, None)
         rows.nodes.append(row)
         if message.kind != "guard" and (text := searched(msgspec.convert(message.content, list[Block]))):

@@ -18,7 +18,7 @@ from typing import Final
 from convend_tui import paths as p
 from convend_tui.errors import StoreError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables and of what stands in them. A database of another one is made anew."""
 LOCK_S: Final = 15.0
 """Seconds without any progress after which a database that another process has locked counts as stuck."""
@@ -44,7 +44,7 @@ CREATE INDEX thread_use ON thread (pinned DESC, updated DESC, file DESC);
 CREATE TABLE message (     -- one with no id is the thread's title
     num INTEGER PRIMARY KEY,
     thread INTEGER, id TEXT, at TEXT, role TEXT, model TEXT,
-    ended INTEGER,         -- whether its branch is locked
+    ended INTEGER,         -- 2: locked, 1: on the way to what is locked, 0: neither
     children INTEGER, question INTEGER, parent TEXT
 );
 CREATE UNIQUE INDEX message_id ON message (thread, id);

@@ -36,7 +36,7 @@ class Hit:
     model: str | None
     """The model that answered."""
     ended: bool
-    """The message's branch is locked; of a title: the branch where the person last was."""
+    """The model ended the conversation at this message, above it or below it; of a title: where the person last was."""
     snippet: str
     """The part around what was found, on one line, safe to show."""
     matches: tuple[tuple[int, int], ...]
@@ -58,7 +58,7 @@ class Wanted:
         """For SQL: each begins with AND; and their values."""
         found: list[tuple[str, Any]] = []
         if self.ended is not None:
-            found.append(("(CASE WHEN m.id IS NULL THEN t.locked ELSE m.ended END) = ?", self.ended))
+            found.append(("(CASE WHEN m.id IS NULL THEN t.locked ELSE m.ended > 0 END) = ?", self.ended))
         if self.model is not None:
             found.append(("instr(lower(m.model), ?) > 0", _sound(self.model).lower()))
         if self.role is not None:

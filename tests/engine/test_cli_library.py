@@ -43,11 +43,14 @@ def test_search_finds_every_branch_and_says_where_it_ends(home: Home) -> None:
     assert [set(hit) for hit in hits.values()] == [{"thread", "message", "leaf", "title", "snippet", "ended"}] * 3
     assert {name: (hit["leaf"], hit["ended"]) for name, hit in hits.items()} == {
         "m0001": ("second", False),
-        "m0002": ("m0004", False),
+        "m0002": ("m0004", True),
         "second": ("second", False),
     }
     assert {hit["thread"] for hit in hits.values()} == {thread}
     assert hits["second"]["snippet"] == "Foxes are shy."
+    # Of a message on several branches: the one that ended, if only such are asked for.
+    (first,) = home.json("search", "foxes", "--ended", "--role", "user")
+    assert (first["message"], first["leaf"], first["ended"]) == ("m0001", "m0004", True)
     (end,) = home.json("search", "the end", "--ended")
     assert (end["message"], end["leaf"], end["ended"]) == ("m0004", "m0004", True)
     (shown,) = home.json("show", thread, "--at", hits["m0002"]["leaf"])
@@ -68,8 +71,8 @@ def test_search_takes_filters(home: Home) -> None:
     assert found("--thread", thread[:15], "--role", "assistant") == [("1", "m0002"), ("1", "second")]
     assert found("--thread", "@last", "--limit", "1")[0][0] in "12"
     assert len(found("--limit", "2")) == 2
-    assert found("--ended") == []
-    assert len(found("--not-ended")) == 5
+    assert found("--ended") == [("1", "m0001"), ("1", "m0002")]
+    assert len(found("--not-ended")) == 3
     assert found("--since", "2026-11-22T00:00:30Z") == [("1", "second")]
     assert found("--until", "2026-11-22T00:00:02+00:00") == [("1", "m0001"), ("2", "m0001")]
     assert len(found("--since", "2026-11-21", "--until", "2026-11-22")) == 5

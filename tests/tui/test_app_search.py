@@ -167,7 +167,7 @@ async def test_filters_alone_list_the_newest(home: Home) -> None:
     home.save(Branch().typed("Somewhere else").reply("Indeed."), name="2")
     async with home.app() as me:
         await looks_for(me, "ended:no role:assistant")
-        await me.sees("hits", "Indeed.")
+        await me.sees("1 hit", "Indeed.")
         await me.press("enter")
         await me.reads("Somewhere else", "Indeed.")
 

@@ -25,6 +25,7 @@ from convend_tui.errors import ConvendError
 from convend_tui.paths import Paths
 from convend_tui.store import index_schema, index_text, index_write
 from convend_tui.store.index import Index
+from convend_tui.store.index_read import LOCKED, ON_THE_WAY
 from convend_tui.store.library import Library
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
@@ -122,14 +123,14 @@ def agrees(index: Index) -> None:
     assert says == rebuilt(index.paths)
     library = Library(index.paths)
     assert says["threads"] == {i: library.summary(i) for i in library.ids()}
-    ended_at = {
-        (os.fsdecode(file), i): bool(locked) for file, i, _, _, _, locked, _ in says["messages"] if i is not None
-    }
+    ended_at = {(os.fsdecode(file), i): state for file, i, _, _, _, state, _ in says["messages"] if i is not None}
     for thread_id, summary in says["threads"].items():
         if summary.problem is None:
             thread = library.open(thread_id).thread
-            locked = {i: lock.ending_at(thread, i) is not None for i in thread.messages}
-            assert locked == {i: ended_at[thread_id, i] for i in thread.messages}
+            leading = {above.id for i in thread.ended.keys() & thread.messages.keys() for above in thread.ancestry(i)}
+            for i in thread.messages:
+                expected = LOCKED if lock.ending_at(thread, i) else ON_THE_WAY if i in leading else 0
+                assert ended_at[thread_id, i] == expected, i
 
 
 # -- the list ---------------------------------------------------------------------------------------------
@@ -255,12 +256,13 @@ def test_an_ending_that_is_appended_locks_its_turn_and_what_comes_below(paths: P
     agrees(index)
     assert found(index, "the end", ended=True) == ["m0004"]
     assert found(index, "once more", ended=True) == ["m0002"]
-    assert found(index, "fool", ended=False) == ["m0001"]
+    assert found(index, "fool", ended=True) == ["m0001"]
     append(paths, thread_id, message("below", "m0004", 60), message("beside", "m0001", 61))
     index.update()
     agrees(index)
     assert found(index, "below", ended=True) == ["below"]
     assert found(index, "beside", ended=False) == ["beside"]
+    assert found(index, "", ended=True) == ["below", "m0004", "m0002", "m0001"]
 
 
 def test_a_thread_where_something_was_hidden(paths: Paths, index: Index) -> None:
