@@ -2,7 +2,8 @@
 
 Wide on purpose: whoever is overlooked may be turned away, whoever is found by mistake only goes on talking.
 The patterns are data (risk_signals.toml, which explains how they are written). risk_text.py reads disguised spelling,
-risk_patterns.py the notation; risk_words.py and risk_search.py find the few patterns worth trying, and try them.
+risk_patterns.py the notation; risk_words.py and risk_search.py find the few patterns worth trying, and try them;
+risk_weighing.py sorts out what they find in clearly ordinary words.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from convend_tui.ending import risk_text
+from convend_tui.ending import risk_text, risk_weighing
 from convend_tui.ending.risk_patterns import KINDS, Group, Kind, groups, translated
 from convend_tui.ending.risk_search import Index
 
@@ -44,6 +45,8 @@ class Signals:
     words: Index
     inside: Index
     joined: Index
+    is_ordinary: Callable[[str, int, int], bool]
+    """Whether a match at some place in folded text does not count."""
     run_together: re.Pattern[str]
     """Whole wishes in one word: hashtags, single letters pulled together."""
     starred: tuple[str, ...]
@@ -90,9 +93,15 @@ def compiled(data: dict[str, Any], of_model: bool = False) -> Signals:
         Index("words", every),
         Index("inside", every),
         Index("joined", every),
+        _never if of_model else risk_weighing.load().is_ordinary,
         re.compile(whole),
         tuple(data["starred"]),
     )
+
+
+def _never(text: str, low: int, high: int) -> bool:
+    """The weights know how people write, not how the model does."""
+    return False
 
 
 def _scan(
@@ -105,10 +114,10 @@ def _scan(
 
     text = reading.text
     for index in (signals.words,) if text.isascii() else (signals.words, signals.inside):
-        for group, low, high in index.search(text, found):
+        for group, low, high in index.search(text, found, signals.is_ordinary):
             keep(group.kind, group.language, low, high)
     if not text.isascii():
-        for group, low, high in signals.joined.search(risk_text.joined(text), found):
+        for group, low, high in signals.joined.search(risk_text.joined(text), found, signals.is_ordinary):
             keep(group.kind, group.language, risk_text.spaced(text, low), risk_text.spaced(text, high - 1) + 1)
     if ("en", "self_harm") not in found and (word := _run_together(signals, reading)):
         keep("self_harm", "en", *word)

@@ -7,7 +7,7 @@ pattern and part; what they come to together tells in a handful of operations wh
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -97,12 +97,20 @@ class Index:
 
     def _any(self, text: str) -> bool:
         """Whether a text has any letters of the languages of these patterns: most often it has none."""
-        return self._form == "words" or bool(self._foreign.search(text)) or any(map(text.__contains__, self._ascii))
+        if self._form == "words" or self._foreign.search(text):
+            return True
+        # Read without its spaces, a sentence in Latin letters has everything in it.
+        return self._form == "inside" and any(map(text.__contains__, self._ascii))
 
-    def search(self, text: str, found: Container[tuple[str, str]]) -> list[tuple[Group, int, int]]:
+    def search(
+        self, text: str, found: Container[tuple[str, str]], is_ordinary: Callable[[str, int, int], bool]
+    ) -> list[tuple[Group, int, int]]:
         """A match of each language and kind that is not found yet, with its place in the text.
 
         It is the first match, or one soon after it of a pattern that stands before in the file, where the plainest do.
+
+        Args:
+            is_ordinary: whether a match in the text, from one place to another, does not count.
         """
         if not self._any(text):
             return []
@@ -135,7 +143,8 @@ class Index:
                 lowest = likely & -likely
                 group = self._groups[lowest.bit_length() - 1]
                 likely ^= lowest
-                if _said(group, words) and (match := _match(group, text, piece)):
+                match = _match(group, text, piece) if _said(group, words) else None
+                if match and not is_ordinary(text, *match.span()):
                     key = group.language, group.kind
                     best[key] = group, *match.span()
                     open_until.setdefault(key, piece.low + _SOON)

@@ -1,8 +1,9 @@
 """The signs of risk: recall by language, false alarms, disguises, the patterns' form, and that no text is slow.
 
-`pytest tests/unit/test_risk.py -s` prints the measured tables. The sentences in risk_data/ are our own. The patterns
-were written against `dev` and `ordinary`; `held` was written without knowledge of them and kept aside: no pattern was
-ever changed for it. Names of means are left out of all of them.
+`pytest tests/unit/test_risk.py -s` prints the measured tables. The sentences in risk_data/ are our own, but for the
+part `tech` of `ordinary` (from the docstrings of Python's library and the translations of Django and Sphinx). Patterns
+and weights were made with `dev` and `ordinary`; `held` and `held_ordinary` were written without knowledge of them and
+kept aside: nothing was ever changed for them. Names of means are left out of all of them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def found_in(part: str) -> list[tuple[dict[str, str], bool]]:
     return [(row, bool(find_signs(row["text"]))) for row in rows(DATA / f"{part}.tsv")]
 
 
-@pytest.mark.parametrize(("part", "least"), [("dev", 0.92), ("held", 0.95)])
+@pytest.mark.parametrize(("part", "least"), [("dev", 0.92), ("held", 0.97)])
 def test_disclosures_are_found(part: str, least: float) -> None:
     found: Counter[tuple[str, str]] = Counter()
     total: Counter[tuple[str, str]] = Counter()
@@ -67,9 +68,14 @@ def test_ordinary_and_abusive_text_is_mostly_left_alone() -> None:
     for row, hit in found_in("ordinary"):
         total[row["part"]] += 1
         found[row["part"]] += hit
-    for what, most in (("common", 0.02), ("abuse", 0.05), ("harmful", 0.06), ("chat", 0.25)):
-        print(f"\nordinary, {what}: {found[what]} of {total[what]} found")
-        assert found[what] <= most * total[what]
+    for row, hit in found_in("held_ordinary"):
+        total[f"{row['part']}, kept aside"] += 1
+        found[f"{row['part']}, kept aside"] += hit
+    most = {"common": 0.02, "abuse": 0.04, "harmful": 0.04, "chat": 0.2, "plain": 0.04, "tech": 0.03}
+    assert set(total) == {*most, "abuse, kept aside", "plain, kept aside"}
+    for what, count in total.items():
+        print(f"\nordinary, {what}: {found[what]} of {count} found")
+        assert found[what] <= most.get(what, 0.12) * count
 
 
 def test_what_the_model_says_of_insults_and_refusals_is_no_sign() -> None:
