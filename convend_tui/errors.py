@@ -11,6 +11,7 @@
     ├── RuleError                   the rules of a thread do not allow it
     │   └── Locked                  the model ended the conversation on this branch (exit 3)
     ├── AttachmentError             a file that cannot be attached
+    ├── ExchangeError               a file that cannot be imported, or an export that cannot be written
     ├── ModelError                  no answer came (exit 4)
     │   └── NotConnected            no server, no key, no built-in model
     └── LocalModelError             the built-in model could not be fetched or started
@@ -59,6 +60,10 @@ class Locked(RuleError):
 
 class AttachmentError(ConvendError):
     """A file is missing, too large, or of a kind that cannot be attached."""
+
+
+class ExchangeError(ConvendError):
+    """A file that cannot be imported, or an export that cannot be written. Nothing was half done."""
 
 
 class ModelError(ConvendError):
