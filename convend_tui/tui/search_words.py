@@ -10,7 +10,7 @@ from typing import Final
 from convend_tui.thread import records as r
 
 FILTERS: Final = (
-    ("ended:yes", "only conversations that the model ended; ended:no only the rest"),
+    ("ended:yes", "only chats that the model ended; ended:no only the rest"),
     ("model:opus", "only answers of models with this in their name"),
     ("role:user", "only what you wrote; role:assistant only the answers"),
     ("since:2026-11-01", "from that day on; a month (2026-11) or a time (…T18:30) will do"),
