@@ -22,9 +22,11 @@ class Choices:
     """The id of the thread that was open."""
     list_open: bool | None = None
     """Whether the thread list was unfolded."""
+    tour: bool | None = None
+    """Whether the tour was given."""
 
 
-_TYPES: dict[str, type] = {"theme": str, "model": str, "last_thread": str, "list_open": bool}
+_TYPES: dict[str, type] = {"theme": str, "model": str, "last_thread": str, "list_open": bool, "tour": bool}
 
 
 def choices_file(paths: Paths) -> Path:

@@ -13,8 +13,8 @@ from convend_tui.thread import records as r
 MISSING = "attachment_missing"
 """Type of the block that stands for an attachment that the export does not hold: `{"type", "name"}`. Never sent."""
 TOOL = "imported_tool"
-"""Type of the block that stands for a tool call or its result: `{"type", "name", "block"}`, the block verbatim. Shown by
-name and never sent: the tools of another program are not ours to answer."""
+"""Type of the block that stands for a tool call or its result: `{"type", "name", "block"}`, the block verbatim. Shown
+by name and never sent: the tools of another program are not ours to answer."""
 
 
 @dataclass(frozen=True, slots=True)

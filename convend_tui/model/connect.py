@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from convend_tui.config import DEFAULT_BASE_URL, DEFAULT_MODEL, LOCAL_SERVER, Config
 from convend_tui.errors import LocalModelError, ModelError, NotConnected
 from convend_tui.model import local_weights
@@ -76,6 +78,18 @@ class Models:
         Raises:
             NotConnected: config.toml names nothing to ask.
         """
+        settings = self.settings(wanted, system)
+        server = self.config.server(settings.server)
+        if server is not None and not (wanted or self.config.default_model or server.model):
+            return msgspec.structs.replace(settings, model=await self._own_default(server.name))
+        return settings
+
+    def settings(self, wanted: str | None = None, system: str | None = None) -> Settings:
+        """As `new_settings`, without asking the server which models it has.
+
+        Raises:
+            NotConnected: config.toml names nothing to ask.
+        """
         from convend_tui.ending import tool  # not before the first paint
 
         name, model = self.config.resolve(wanted)
@@ -83,8 +97,6 @@ class Models:
         words = self.config.system if system is None else system
         if server is None:
             return Settings(server=LOCAL_SERVER, model=model, system=words, ending=False)
-        if model == DEFAULT_MODEL and not (wanted or self.config.default_model or server.model):
-            model = await self._own_default(name)
         return Settings(
             server=name,
             model=model,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["anywhere", "transcript", "composer", "tree", "list"]
+Where = Literal["anywhere", "transcript", "composer", "tree", "list", "replay"]
 
 SECTIONS: Mapping[Where, str] = {
     "anywhere": "Anywhere",
@@ -17,6 +17,7 @@ SECTIONS: Mapping[Where, str] = {
     "composer": "While writing",
     "tree": "In the tree",
     "list": "In the list of chats",
+    "replay": "In a replay",
 }
 
 
@@ -53,6 +54,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("rename", ("f2",), "anywhere", "Rename", "Give this chat a name of your own."),
     Command("attach", ("f4",), "anywhere", "Attach", "Attach a text file, an image or a PDF to your message."),
     Command("report", (), "anywhere", "Report", "Write a report on this chat's endings to a file, to send on."),
+    Command("tour", (), "anywhere", "Tour", "Open the tour, a chat that shows what convend can do."),
     Command("palette", ("ctrl+p",), "anywhere", "Commands", "Find a command by its name.", bound=False),
     Command("help", ("f1",), "anywhere", "Help", "List every key."),
     Command("theme", (), "anywhere", "Theme", "Choose the colours."),
@@ -118,6 +120,14 @@ COMMANDS: tuple[Command, ...] = (
         in_tree=True,
     ),
     Command(
+        "replay",
+        ("R",),
+        "transcript",
+        "Replay",
+        "Play this branch as it came, message by message. From the tree: from the message there.",
+        in_tree=True,
+    ),
+    Command(
         "why",
         ("w",),
         "transcript",
@@ -180,6 +190,24 @@ COMMANDS: tuple[Command, ...] = (
     Command("pin", ("p",), "list", "Pin", "Keep the chat at the head of the list; again: no longer."),
     Command("trash", ("x", "delete"), "list", "Trash", "Throw the chat away, after a question."),
     Command("untrash", ("u",), "list", "Undo trash", "Bring back the chat that was thrown away last."),
+    Command("replay_play", ("space",), "replay", "Play", "Pause, or go on. At the end: begin again.", bound=False),
+    Command("replay_message", ("left", "right"), "replay", "Message", "A message back or on.", bound=False),
+    Command(
+        "replay_speed", ("up", "down"), "replay", "Speed", "Faster or slower: ¼ to 16 times, and instant.", bound=False
+    ),
+    Command("replay_piece", ("full_stop",), "replay", "Piece", "The next piece of a reply, and a pause.", bound=False),
+    Command(
+        "replay_branch",
+        ("left_square_bracket", "right_square_bracket"),
+        "replay",
+        "Branch",
+        "At a fork, or below it: go on along the branch before or after.",
+        bound=False,
+    ),
+    Command("replay_ends", ("home", "end"), "replay", "First, last", "To the beginning, or to the end.", bound=False),
+    Command("replay_fold", ("o",), "replay", "Thinking", "Unfold or fold the model's thinking.", bound=False),
+    Command("replay_keys", ("question_mark", "f1"), "replay", "Keys", "List the keys of the replay.", bound=False),
+    Command("replay_leave", ("escape", "q"), "replay", "Leave", "Back to where one was.", bound=False),
 )
 
 
@@ -207,6 +235,8 @@ _NAMES = {
     "question_mark": "?",
     "slash": "/",
     "delete": "Del",
+    "space": "Space",
+    "full_stop": ".",
 }
 
 

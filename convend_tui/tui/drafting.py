@@ -85,6 +85,16 @@ class Drafting:
         self._screen.composer.restore(as_state(draft))
         self.keep()
 
+    def take_over(self, state: ComposerState) -> bool:
+        """Put what was in the composer of another chat into this one. False: a draft was here already, and now both
+        are."""
+        here = as_draft(self._screen.composer.state)
+        both = _joined(as_draft(state), here)
+        self.take(both)
+        if here and both != here:
+            self._screen.convend.tell(JOINED)
+        return not here
+
     def kept_edit(self, message: r.Message) -> drafts.Draft:
         """What an earlier edit of a message of this chat had come to, when it was left without being sent."""
         thread = self._screen.conversation.thread

@@ -117,7 +117,7 @@ class Listing:
             screen.convend.tell(sentence)
         self._stale = True
         await self._fill()
-        if not self._rows:
+        if not self._rows or screen.touring.is_first_run:
             # The first run: whoever has no model yet is offered the built-in one.
             screen.model_choice.offer_local()
 

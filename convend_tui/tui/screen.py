@@ -30,6 +30,7 @@ from convend_tui.tui.status import KeyHints, StatusLine
 from convend_tui.tui.status_words import hints, status
 from convend_tui.tui.thread_list import ThreadList
 from convend_tui.tui.title_line import title_line
+from convend_tui.tui.touring import Touring
 from convend_tui.tui.transcript import Transcript
 from convend_tui.tui.tree_dock import TreeDock
 from convend_tui.tui.welcome import welcome
@@ -70,6 +71,7 @@ class ChatScreen(Screen[None]):
         self.drafting = Drafting(self)
         self.listing = Listing(self)
         self.tree_dock = TreeDock(self)
+        self.touring = Touring(self)
         self.opened: dict[str, Conversation] = {}
         """Chats that are or were on the screen, the last one last."""
         self._quiet_until = 0.0
@@ -130,7 +132,8 @@ class ChatScreen(Screen[None]):
 
     def _open_last(self) -> None:
         """convend opens where it was left."""
-        last = self.convend.choices.last_thread
+        toured = self.touring.begin()
+        last = toured or self.convend.choices.last_thread
         conversation = Conversation(None, show_thinking=self.convend.config.ui.show_thinking)
         conversation.wanted = self.convend.choices.model if last is None else None
         if last is not None:
@@ -141,6 +144,8 @@ class ChatScreen(Screen[None]):
         self.remember(conversation)
         self.drafting.show()
         self.refresh_all(at_end=True)
+        if toured is not None:
+            self.transcript.to_first()
         self.focus_where_one_can_write()
 
     # -- what is shown ------------------------------------------------------------------------------

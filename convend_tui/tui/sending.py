@@ -19,6 +19,7 @@ from convend_tui.tui.composer import ComposerState
 from convend_tui.tui.conversation import Conversation, Editing, Turn
 from convend_tui.tui.drafting import as_state
 from convend_tui.tui.items import clock
+from convend_tui.tui.touring import BANNER as TOUR_ENDS
 
 if TYPE_CHECKING:
     from convend_tui.ending.policy import Judgement
@@ -59,6 +60,10 @@ class Sending:
             self._screen.convend.tell(why, severity="warning")
             self._screen.model_choice.offer_local()
             return
+        if self._screen.touring.at_end(conversation):
+            if not self._screen.touring.leave():
+                return
+            conversation = self._screen.conversation
         place = self._screen.drafting.place_of(conversation)
         self._start(conversation, self._send(conversation, text, files), draft=place)
 
@@ -223,6 +228,8 @@ class Sending:
             banner = AGAIN if editing.again else f"Editing your message of {when} · {EDITING}"
         elif conversation.below is not None and thread is not None:
             banner = BELOW.format(clock(thread.messages[conversation.below].at))
+        elif self._screen.touring.at_end(conversation):
+            banner = TOUR_ENDS
         self._screen.composer.banner = banner
 
     def end_edit(self) -> None:

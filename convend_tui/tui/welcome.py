@@ -18,7 +18,10 @@ convend can talk to Claude and to any server of the Anthropic Messages API:
 _LOCAL = """\
 • No key at all: the built-in model, 98 MB, runs here. convend local install fetches it, or Ctrl+O."""
 
-_OFFLINE = "Everything saved can be read, branched in view and copied meanwhile; only sending needs a model."
+_OFFLINE = (
+    "Everything saved can be read, branched in view and copied meanwhile; only sending needs a model. The tour shows "
+    "how: it is in the list of chats (Ctrl+T), or among the commands (Ctrl+P)."
+)
 
 _ENDING = (
     "The model can end a conversation, as a last resort. Then this branch locks, and you can still begin a new chat or "

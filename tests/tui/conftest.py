@@ -210,8 +210,14 @@ class Home:
         # Local times on the screen are the ones in the files.
         monkeypatch.setenv("TZ", "UTC")
         time.tzset()
+        # Only whoever asks for the first run of all is given the tour.
+        config.save_choices(self.paths, config.Choices(tour=True))
         # Whether the extra `local` is installed must not matter; where it should, the test says so.
         monkeypatch.setattr(local_weights, "server_available", lambda: False)
+
+    def first_run(self) -> None:
+        """Nobody has started convend here yet."""
+        (self.paths.state / "choices.toml").unlink()
 
     def connect(self, referee: ThreadedReferee, *, more: str = "", retries: int = 0) -> None:
         """Name the server in config.toml."""

@@ -32,6 +32,9 @@ class Program(Area):
         else:
             screen.focus_where_one_can_write()
 
+    def do_tour(self) -> None:
+        self._screen.touring.open()
+
     def why_not_cost(self) -> str | None:
         thread = self._screen.conversation.thread
         return None if thread is not None and thread.messages else "This chat is empty."
