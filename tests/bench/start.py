@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from convend_tui import config
 from tests.bench import bare, homes
 from tests.bench.table import Row, compare
 from tests.bench.terminal import Cost, Terminal
+from tests.making import paths_in
 
 ROUNDS = 9
 SETTLED_ROUNDS = 3
@@ -26,7 +29,10 @@ Program = tuple[tuple[str, ...], Mapping[str, str], tuple[str, ...]]
 
 
 def environment(home: Path) -> dict[str, str]:
-    """A key, and a server that nobody is asked for: no start may touch the network."""
+    """A key, and a server that nobody is asked for: no start may touch the network. Nor is this the first run of all,
+    with its tour."""
+    paths = paths_in(home)
+    config.save_choices(paths, replace(config.load_choices(paths), tour=True))
     return {"CONVEND_HOME": str(home), "ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
 
 
