@@ -92,7 +92,8 @@ class Bringing:
         rows, execute = self._rows, self._connection.executemany
         take_out(self._connection, rows.gone)
         execute(f"INSERT INTO message ({_NODE}) VALUES (?,?,?,?,?,?,?,?,?,?)", map(msgspec.structs.astuple, rows.nodes))
-        execute("INSERT INTO words (rowid, text) VALUES (?, ?)", ((num, apart(text)) for num, text in rows.texts))
+        texts = [pair if pair[1].isascii() else (pair[0], apart(pair[1])) for pair in rows.texts]
+        execute("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
         execute(
             "UPDATE message SET ended = ?, children = ? WHERE num = ?",
             [(node.ended, node.children, num) for num, node in rows.changed.items()],
