@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _look(command)
     _manage(command)
     _say(command)
+    _out(command)
     _setup(command, commands)
     return parser
 
@@ -106,7 +107,24 @@ def _turns(command: Callable[..., None]) -> None:
 def _look(command: Callable[..., None]) -> None:
     command("list", _late("look", "list_threads"), "All threads, the one used last first.", _JSON)
     command("show", _late("look", "show"), "The messages of one path.", _THREAD, _AT, _JSON)
+    command(
+        "check",
+        _late("check", "check"),
+        "Read every thread file and say what is wrong with it. Changes nothing.",
+        _arg("thread", metavar="THREAD", nargs="?", help=f"this one only: {_MESSAGE}"),
+        _JSON,
+    )
     command("tree", _late("look", "tree"), "All messages of a thread, with their branches.", _THREAD, _JSON)
+    command(
+        "replay",
+        _late("replay", "replay"),
+        "Play a saved thread as it happened. On a pipe it is written at once.",
+        _THREAD,
+        _AT,
+        _arg("--speed", metavar="X", type=_speed, default=1.0, help="so many times as fast: 0.25 to 16 (1)"),
+        _arg("--instant", action="store_true", help="all at once"),
+        _arg("--long-pauses", action="store_true", help="pauses as long as they were; else 2 s at most"),
+    )
     command(
         "search",
         _late("search", "search"),
@@ -132,6 +150,16 @@ def _count(words: str) -> int:
     if not words.isascii() or not words.isdigit() or int(words) < 1:
         raise argparse.ArgumentTypeError(f"must be a number from 1, not {words!r}")
     return int(words)
+
+
+def _speed(words: str) -> float:
+    try:
+        speed = float(words)
+    except ValueError:
+        speed = 0.0
+    if not 0.25 <= speed <= 16:
+        raise argparse.ArgumentTypeError(f"must be a number from 0.25 to 16, not {words!r}")
+    return speed
 
 
 def _manage(command: Callable[..., None]) -> None:
@@ -195,6 +223,33 @@ def _say(command: Callable[..., None]) -> None:
         _arg("--comment", metavar="TEXT", help="a few words on it"),
         _arg("--report", action="store_true", help="print a report: endings and declined calls with their evidence"),
         _arg("--with-text", action="store_true", help="the report holds the text of the conversations too"),
+    )
+
+
+def _out(command: Callable[..., None]) -> None:
+    command(
+        "export",
+        _late("export", "export"),
+        "Write a thread, or one path of it, in another format. Nothing is sent.",
+        _THREAD,
+        _AT,
+        _arg(
+            "--format",
+            metavar="F",
+            help="markdown, html, json, jsonl, messages or asciicast; by the ending of FILE where it is left out, "
+            "else markdown",
+        ),
+        _arg("-o", "--output", metavar="FILE", help="the file to write; standard output where it is left out, or -"),
+        _arg("--tree", action="store_true", help="markdown: every branch, with what is hidden"),
+        _arg("--blobs", action="store_true", help="json: with the attachments themselves"),
+        _arg("--force", action="store_true", help="write over a FILE that is there"),
+    )
+    command(
+        "import",
+        _late("importing", "run"),
+        "Bring in exports of Claude.ai and ChatGPT, Claude Code's sessions, and threads of convend. Nothing is sent.",
+        _arg("files", metavar="FILE", nargs="+", help="a JSON file, JSON Lines, a zip of either, or a folder"),
+        _JSON,
     )
 
 

@@ -54,9 +54,21 @@ def attach(paths: Paths, file: Path) -> dict[str, Any]:
         raise AttachmentError(f"{name} cannot be attached: {_reason(error)}.") from None
     if data is None:
         raise AttachmentError(f"{name} is too large to attach: more than {PDF_LIMIT // MIB} MB.")
+    return attach_bytes(paths, name, data)
+
+
+def attach_bytes(paths: Paths, name: str, data: bytes) -> dict[str, Any]:
+    """As `attach`, for bytes that did not come from a file of that name.
+
+    Raises:
+        AttachmentError: they are empty, too many, or of another kind. StoreError: they cannot be kept.
+    """
+    name = _shown_name(Path(name))
+    if len(data) > PDF_LIMIT:
+        raise AttachmentError(f"{name} is too large to attach: more than {PDF_LIMIT // MIB} MB.")
     if not data:
         raise AttachmentError(f"{name} is empty; there is nothing to attach.")
-    media_type, data = _identify(name, file.suffix.lower(), data)
+    media_type, data = _identify(name, Path(name).suffix.lower(), data)
     sha256 = hashlib.sha256(data).hexdigest()
     _keep(paths.blobs / sha256, data)
     source = {"type": "blob", "sha256": sha256, "media_type": media_type, "name": name}

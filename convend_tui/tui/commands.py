@@ -53,6 +53,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("model", ("ctrl+o",), "anywhere", "Model", "Choose the model, from the servers' own lists."),
     Command("rename", ("f2",), "anywhere", "Rename", "Give this chat a name of your own."),
     Command("attach", ("f4",), "anywhere", "Attach", "Attach a text file, an image or a PDF to your message."),
+    Command("export", (), "anywhere", "Export", "Write this branch or the whole chat to a file for other programs."),
+    Command("import", (), "anywhere", "Import", "Bring in chats from an export of Claude.ai, ChatGPT or Claude Code."),
     Command("report", (), "anywhere", "Report", "Write a report on this chat's endings to a file, to send on."),
     Command("tour", (), "anywhere", "Tour", "Open the tour, a chat that shows what convend can do."),
     Command("palette", ("ctrl+p",), "anywhere", "Commands", "Find a command by its name.", bound=False),
@@ -205,6 +207,9 @@ COMMANDS: tuple[Command, ...] = (
         bound=False,
     ),
     Command("replay_ends", ("home", "end"), "replay", "First, last", "To the beginning, or to the end.", bound=False),
+    Command(
+        "replay_pauses", ("p",), "replay", "Pauses", "Long pauses as they were, or cut to 2 seconds again.", bound=False
+    ),
     Command("replay_fold", ("o",), "replay", "Thinking", "Unfold or fold the model's thinking.", bound=False),
     Command("replay_keys", ("question_mark", "f1"), "replay", "Keys", "List the keys of the replay.", bound=False),
     Command("replay_leave", ("escape", "q"), "replay", "Leave", "Back to where one was.", bound=False),

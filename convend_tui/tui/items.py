@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from rich.segment import Segment
 from rich.style import Style
 
+from convend_tui.exchange import incoming
 from convend_tui.plain import one_line, visible
 from convend_tui.thread import records as r
 from convend_tui.tui.palette import Palette, Tone
@@ -82,6 +83,8 @@ class MessageItem:
         "unfolded",
         "verdict",
     )
+    KEYS: ClassVar[bool] = True
+    """Its notes name the keys that do something about it."""
 
     def __init__(self, message: r.Message | None, *, show_thinking: bool) -> None:
         self.key = message.id if message is not None else "reply"
@@ -200,9 +203,9 @@ class MessageItem:
         if message is None:
             return [self.status] if self.status else []
         notes += [_attachment(block) for block in message.content if _is_attachment(block)]
-        notes += [f"[{block.get('type')}]" for block in message.content if not _is_known(block)]
+        notes += [_by_name(block) for block in message.content if not _is_known(block)]
         if message.kind == "partial":
-            notes.append("Stopped or broken off here; this much had arrived. r asks again.")
+            notes.append(f"Stopped or broken off here; this much had arrived.{' r asks again.' * self.KEYS}")
         elif message.stop_reason == "refusal":
             notes.append(refusal_words(message))
         elif message.stop_reason in _CUT:
@@ -215,7 +218,8 @@ class MessageItem:
         if verdict is not None and not self.is_private and verdict.outcome != "ended":
             said = "it was asked to confirm" if verdict.outcome == "confirm" else "not ended"
             reasons = f": {' '.join(verdict.reasons)}" if verdict.reasons else ""
-            notes.append(f"The model asked to end the conversation · {said}{reasons} (w:\N{NO-BREAK SPACE}why)")
+            why = " (w:\N{NO-BREAK SPACE}why)" * self.KEYS
+            notes.append(f"The model asked to end the conversation · {said}{reasons}{why}")
         if self.feedback is not None:
             notes.append(feedback_words(self.feedback))
         return notes
@@ -274,6 +278,14 @@ def _attachment(block: r.Block) -> str:
     source = source if isinstance(source, dict) else {}
     name = source.get("name") or block.get("title") or "a file"
     return f"📎 {name} ({source.get('media_type', block.get('type'))})"
+
+
+def _by_name(block: r.Block) -> str:
+    """What stands for a block that is not shown itself."""
+    kind, name = block.get("type"), block.get("name")
+    if kind == incoming.MISSING:
+        return f"📎 {name or 'a file'} (not in the export)"
+    return f"[{name if kind == incoming.TOOL and name else kind}]"
 
 
 def _is_known(block: r.Block) -> bool:

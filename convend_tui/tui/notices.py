@@ -28,11 +28,13 @@ class NoticeItem:
 
     tone: Tone = "notice"
 
-    def __init__(self, ended: r.Ended, model: str, feedback: r.Feedback | None = None) -> None:
+    def __init__(self, ended: r.Ended, model: str, feedback: r.Feedback | None = None, *, keys: bool = True) -> None:
+        """`keys`: what can be done now is named."""
         self.key = f"ended:{ended.message}"
         self.ended = ended
         self.model = model
         self.feedback = feedback
+        self._keys = _NOTICE_KEYS if keys else ()
 
     def estimate(self, width: int) -> int:
         """A cheap guess of its height."""
@@ -51,8 +53,7 @@ class NoticeItem:
             [],
             [(visible(self.ended.explanation), text)],
             *([[], [(visible(feedback_words(self.feedback)), dim + Style(italic=True))]] if self.feedback else []),
-            [],
-            _keys(_NOTICE_KEYS, text + Style(bold=True), dim),
+            *([[], _keys(self._keys, text + Style(bold=True), dim)] if self._keys else []),
         ]
         return framed(parts, width, accent)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import disk, echo, flip, index, risk, start, tree
+from tests.bench import disk, echo, flip, importing, index, risk, start, tree
 from tests.bench.table import Row, table
 
 BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -21,6 +21,7 @@ BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "tree": tree.measure,
     "index": index.measure,
     "library": index.starts,
+    "import": importing.measure,
     "signs": risk.measure,
 }
 

@@ -205,7 +205,7 @@ async def test_a_server_without_a_list_says_why(online: Home) -> None:
 
 
 async def test_help_lists_every_key_of_the_table(online: Home) -> None:
-    async with online.app((170, 110)) as me:
+    async with online.app((170, 140)) as me:
         await me.press("f1")
         assert isinstance(me.app.screen, HelpScreen)
         await me.sees(*SECTIONS.values())

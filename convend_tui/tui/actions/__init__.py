@@ -9,10 +9,13 @@ from convend_tui.tui.actions.branches import Branches
 from convend_tui.tui.actions.chats import Chats
 from convend_tui.tui.actions.comparing import Comparing
 from convend_tui.tui.actions.endings import Endings
+from convend_tui.tui.actions.exporting import Exporting
+from convend_tui.tui.actions.importing import Importing
 from convend_tui.tui.actions.library import Keeping, Searching
 from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
 from convend_tui.tui.actions.pruning import Pruning
+from convend_tui.tui.actions.replaying import Replaying
 
 if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
@@ -36,6 +39,9 @@ class Actions:
             Comparing(screen),
             Pruning(screen),
             Endings(screen),
+            Exporting(screen),
+            Importing(screen),
+            Replaying(screen),
             program,
         )
 

@@ -1,0 +1,52 @@
+"""`import`: conversations of other programs, and of other computers, become threads."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from convend_tui import config
+from convend_tui.cli.output import emit, open_library, write_lines
+from convend_tui.exchange.importing import import_files, settings_for
+from convend_tui.exchange.telling import in_words, skipped_in_words
+
+_WIDTH = 30
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`convend import FILE … [--json]`: all or nothing of what is named; what did not come in is told."""
+    library = open_library()
+    bar = _bar() if sys.stderr.isatty() else _no_bar
+    settings = settings_for(config.load(library.paths), library.paths)
+    try:
+        report = import_files(library, [Path(file) for file in arguments.files], settings, bar)
+    finally:
+        if bar is not _no_bar:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if arguments.json:
+        emit(report.as_json())
+    else:
+        write_lines([*skipped_in_words(report), in_words(report)])
+    return 1 if report.is_empty else 0
+
+
+def _no_bar(done: int, total: int) -> None:
+    """Nobody is looking."""
+
+
+def _bar() -> Callable[[int, int], None]:
+    """A line on standard error that grows, drawn once for each part of a thousand."""
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        part = 1000 * done // total
+        if part != shown:
+            shown = part
+            full = _WIDTH * done // total
+            size = f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+            print(f"\r{'━' * full}{'─' * (_WIDTH - full)} {size}", end="\x1b[K", file=sys.stderr, flush=True)
+
+    return show

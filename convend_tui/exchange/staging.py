@@ -1,0 +1,391 @@
+"""The two phases of an import: everything is written aside first, then each file is put in place whole.
+
+Until the second phase begins nothing has changed but a folder `state/import-…`, which goes away with the import, or
+with the next one after a crash. A crash in the second phase leaves whole threads, and importing again brings the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+
+from convend_tui import paths as p
+from convend_tui.errors import AttachmentError, ExchangeError, RuleError, Unreadable
+from convend_tui.exchange.incoming import Skip
+from convend_tui.files import sync_folder, write_atomic
+from convend_tui.store import blobs
+from convend_tui.store.library import SUFFIX, Library
+from convend_tui.store.log import AnyRecord, Batch, LogFile, failed
+from convend_tui.thread import lock
+from convend_tui.thread import records as r
+from convend_tui.thread.tree import Thread
+
+_PREFIX: Final = "import-"
+_WRITERS: Final = 8
+"""The disk takes several files at once faster than one after the other."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import came to."""
+
+    threads: int = 0
+    """Threads that came in, or grew."""
+    messages: int = 0
+    branched: int = 0
+    """Of these threads: those with more than one branch."""
+    ended: int = 0
+    """Of these threads: those in which the model ended the conversation."""
+    skipped: list[Skip] = field(default_factory=list)
+    grown: int = 0
+    """Of `threads`: those that were here already."""
+    unchanged: int = 0
+    """Threads that were here already, with all that the export has of them."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing came in, and nothing was here already."""
+        return not self.threads and not self.unchanged
+
+    def as_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        skipped = [{"what": skip.what, "why": skip.why} for skip in self.skipped]
+        counts = {"threads": self.threads, "messages": self.messages, "branched": self.branched, "ended": self.ended}
+        return {**counts, "skipped": skipped}
+
+    def take(self, messages: int, *, branched: bool, ended: bool) -> None:
+        """Count a thread that came in or grew by so many messages."""
+        self.threads += 1
+        self.messages += messages
+        self.branched += branched
+        self.ended += ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is told of a thread that was written aside."""
+
+    messages: int
+    branched: bool
+    ended: bool
+    latest: str
+    """When it was used last."""
+    own: bool
+    """It is convend's: whatever its lines say is taken."""
+
+
+class Staging:
+    """What an import has read so far. Use `staging`."""
+
+    def __init__(self, library: Library, folder: Path) -> None:
+        self._library = library
+        self._folder = folder
+        self._here = replace(library.paths, data=folder)
+        self._staged: dict[str, _Facts] = {}
+
+    def attach(self, name: str, data: bytes) -> r.Block | None:
+        """Keep an attachment's bytes; the block that names them, or None where they cannot be attached.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        try:
+            return blobs.attach_bytes(self._here, name, data)
+        except AttachmentError:
+            return None
+
+    def keep_blob(self, sha256: str, data: bytes) -> None:
+        """Keep the bytes of an attachment that has been checked already."""
+        write_atomic(self._here.blobs / sha256, data)
+
+    def has_blob(self, sha256: str) -> bool:
+        """Whether an attachment's bytes are here, or came with the import."""
+        return (self._library.paths.blobs / sha256).exists() or (self._here.blobs / sha256).exists()
+
+    def add(self, thread_id: str, records: Sequence[AnyRecord], lines: Sequence[bytes], *, own: bool) -> list[Skip]:
+        """Write a thread aside; of one that came twice, what is new. Returns what was left out.
+
+        Args:
+            records, lines: the same, the header first; the lines without newlines.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        file = self._file(thread_id)
+        known = self._staged.get(thread_id)
+        skipped: list[Skip] = []
+        if known is not None:
+            before = list(_decoded(file))
+            lines = _additions(_lines_of(file), before, lines, skipped, own=own)
+            records, own = [*before, *map(r.decode, lines)], own or known.own
+        try:
+            with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as out:
+                out.write(b"".join([line + b"\n" for line in lines]))
+        except OSError as error:
+            raise failed("written", file, error) from error
+        self._staged[thread_id] = _facts(records, own)
+        return skipped
+
+    # -- the second phase -------------------------------------------------------------------------------------
+
+    def place(self) -> Report:
+        """Put everything in place.
+
+        Raises:
+            StoreError: the disk refused; what had been put in place before stays.
+        """
+        report = Report()
+        if not self._staged:
+            return report
+        trashed = {trashed_id.partition("~")[0] for trashed_id in self._library.trashed_ids()}
+        self._sync()
+        self._place_blobs()
+        p.ensure(self._library.paths.threads)
+        for thread_id, facts in self._staged.items():
+            if thread_id in trashed:
+                title = _thread_of(list(_decoded(self._file(thread_id)))).title
+                why = f"it is in the trash; to import it, bring it back first: convend restore {thread_id}"
+                report.skipped.append(Skip(f"“{title}”", why))
+            elif not self._put(thread_id, facts, report):
+                self._merge(thread_id, facts, report)
+        with suppress(OSError):  # not every file system syncs folders
+            sync_folder(self._library.paths.threads)
+        return report
+
+    def _sync(self) -> None:
+        files = [*self._folder.glob(f"*{SUFFIX}"), *self._here.blobs.glob("*")]
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for _ in writers.map(_sync_file, files):
+                pass
+
+    def _place_blobs(self) -> None:
+        if not self._here.blobs.is_dir():
+            return
+        p.ensure(self._library.paths.blobs)
+        for blob in self._here.blobs.iterdir():
+            _link(blob, self._library.paths.blobs / blob.name)
+        with suppress(OSError):
+            sync_folder(self._library.paths.blobs)
+
+    def _put(self, thread_id: str, facts: _Facts, report: Report) -> bool:
+        """Put a new thread in place; False: there is one already."""
+        file = self._file(thread_id)
+        target = self._library.paths.threads / file.name
+        if target.exists():
+            return False
+        # A chat of last year must not become the one used last.
+        if (moment := r.moment_of(facts.latest)) is not None:
+            with suppress(OSError, OverflowError, ValueError):
+                os.utime(file, (moment.timestamp(), moment.timestamp()))
+        if not _link(file, target):
+            return False
+        report.take(facts.messages, branched=facts.branched, ended=facts.ended)
+        return True
+
+    def _merge(self, thread_id: str, facts: _Facts, report: Report) -> None:
+        """Bring a thread that is here already up to date, under its lock."""
+        paths = self._library.paths
+        log = LogFile(self._library.file(thread_id), paths.locks / f"{thread_id}.lock", paths.state / "torn")
+        try:
+            before = log.read_new().records
+            wanted = _lines_of(self._file(thread_id))
+            new = _additions(_lines_of(log.path), before, wanted, report.skipped, own=facts.own)
+            if not new:
+                report.unchanged += 1
+                return
+            # Lines are written as they came, with what this version does not know.
+            log.append(cast("list[r.Record]", [msgspec.Raw(line) for line in new]), _no_new_lock)
+        except (Unreadable, RuleError) as error:
+            report.skipped.append(Skip(f"thread {thread_id}", str(error).rstrip(".")))
+            return
+        added = [r.decode(line) for line in new]
+        now = _facts([*before, *added], facts.own)
+        report.grown += 1
+        report.take(_facts(added, facts.own).messages, branched=now.branched, ended=now.ended)
+
+    def _file(self, thread_id: str) -> Path:
+        return self._folder / f"{thread_id}{SUFFIX}"
+
+
+def _facts(records: Iterable[AnyRecord], own: bool) -> _Facts:
+    parents: dict[str, str | None] = {}
+    ended, latest = False, ""
+    for record in records:
+        if isinstance(record, r.Message):
+            parents[record.id] = record.parent
+        ended = ended or isinstance(record, r.Ended)
+        if not isinstance(record, r.Unknown):
+            latest = max(latest, record.at)
+    return _Facts(len(parents), len(set(parents.values())) < len(parents), ended, latest, own)
+
+
+class _Known:
+    """The lines of a thread that is here."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = set(lines)
+        self._values: set[str] | None = None
+
+    def is_new(self, line: bytes) -> bool:
+        """Whether no line says the same; the order of the keys does not count, and a header is never new."""
+        if line in self._lines:
+            return False
+        if self._values is None:
+            self._values = {same for known in self._lines if (same := _canonical(known)) is not None}
+        return _canonical(line) not in self._values and not isinstance(r.decode(line), r.Header)
+
+
+def _canonical(line: bytes) -> str | None:
+    try:
+        return json.dumps(json.loads(line), sort_keys=True)
+    except (ValueError, RecursionError):
+        return None  # a broken line is the same as none
+
+
+def _additions(
+    here: Iterable[bytes], before: Sequence[AnyRecord], lines: Iterable[bytes], skipped: list[Skip], *, own: bool
+) -> list[bytes]:
+    """The lines that a thread does not have yet. Of convend's own: all of these; the union is always a thread.
+
+    Raises:
+        Unreadable: the thread that is here has no header, or a newer convend wrote it.
+    """
+    thread, known = _thread_of(before), _Known(here)
+    new = [line for line in lines if known.is_new(line)]
+    return new if own else list(_foreign(thread, before, new, skipped))
+
+
+def _foreign(
+    thread: Thread, before: Iterable[AnyRecord], lines: Iterable[bytes], skipped: list[Skip]
+) -> Iterator[bytes]:
+    """What a later export of another program adds: messages by their ids, and what is said of them. Nothing comes
+    below a lock, and no title that was given here is given again."""
+    titles = {record.title for record in before if isinstance(record, r.Title) and record.by != "person"}
+    locked: set[str] = set()
+    left: list[bytes] = []
+    has_message = False
+    for line in lines:
+        match record := r.decode(line):
+            case r.Message(id=message_id, parent=parent):
+                if message_id in thread.messages:
+                    continue
+                if parent in locked or lock.may_send(thread, parent if parent in thread.messages else None):
+                    locked.add(message_id)
+                    skipped.append(
+                        Skip(f"message {message_id} of “{thread.title}”", "the model ended this conversation above it")
+                    )
+                    continue
+                has_message = True
+                yield line
+            case r.Title(title=title) if title in titles:
+                pass
+            case r.Ended(message=message_id) if message_id in thread.ended or message_id in locked:
+                pass
+            case r.Leaf():
+                if record.message not in locked:
+                    left.append(line)
+            case _:
+                yield line
+    if has_message:
+        yield from left
+
+
+def _no_new_lock(fresh: Batch) -> None:
+    """The rule of an append: what another process wrote a moment ago may be a lock."""
+    if any(isinstance(record, r.Ended) for record in fresh.records):
+        raise RuleError("It was ended a moment ago by another process; import it again.")
+
+
+def _thread_of(records: Sequence[AnyRecord]) -> Thread:
+    header = next((record for record in records if isinstance(record, r.Header)), None)
+    if header is None:
+        raise Unreadable("The file that is here has no header line.")
+    if header.format > r.FORMAT:
+        raise Unreadable("The thread that is here was written by a newer convend. Update convend.")
+    return Thread(header, records)
+
+
+def _lines_of(file: Path) -> list[bytes]:
+    try:
+        return [line for line in file.read_bytes().split(b"\n") if line]
+    except OSError as error:
+        raise failed("read", file, error) from error
+
+
+def _decoded(file: Path) -> Iterator[AnyRecord]:
+    try:
+        with file.open("rb") as lines:
+            yield from (r.decode(line) for line in lines)
+    except OSError as error:
+        raise failed("read", file, error) from error
+
+
+def _sync_file(file: Path) -> None:
+    try:
+        fd = os.open(file, os.O_RDWR)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failed("written", file, error) from error
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give a file that is on the disk its place, in one step; False: there is one already."""
+    try:
+        os.link(source, target)
+        return True
+    except FileExistsError:
+        return False
+    except OSError:
+        pass  # another file system, or one without links
+    if target.exists():
+        return False
+    try:
+        write_atomic(target, source.read_bytes())
+    except OSError as error:
+        raise failed("read", source, error) from error
+    return True
+
+
+@contextmanager
+def staging(library: Library) -> Iterator[Staging]:
+    """A place for what is being read; gone in the end, however that comes. One import at a time.
+
+    Raises:
+        ExchangeError: another import is running. StoreError: the disk refused.
+    """
+    import filelock
+
+    state = p.ensure(library.paths.state)
+    held = filelock.FileLock(p.ensure(library.paths.locks) / "import.lock", timeout=0, mode=0o600)
+    try:
+        held.acquire()
+    except filelock.Timeout:
+        raise ExchangeError("Another import is running. Try again when it is done.") from None
+    except OSError as error:
+        raise failed("locked", Path(held.lock_file), error) from error
+    try:
+        for left in state.glob(f"{_PREFIX}*"):  # by a crash: nobody else can hold it
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=state))
+        except OSError as error:
+            raise failed("written", state, error) from error
+        try:
+            yield Staging(library, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        held.release()
