@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(report.as_json())
     else:
-        write_lines([*skipped_in_words(report), in_words(report)])
+        write_lines(f"not imported: {line}" for line in skipped_in_words(report))
+        write_lines([in_words(report)])
     return 1 if report.is_empty else 0
 
 

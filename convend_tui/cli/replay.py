@@ -19,8 +19,8 @@ _NAMED = 4
 """Answers that are named where their pace was made up."""
 _LATE_S = 1.0
 """Later than this (the program was stopped for a while), and the rest is put off instead of hurried through."""
-_LONGEST_SLEEP_S = 3600.0
-"""No system's sleep takes any number."""
+_LONGEST_SLEEP_S = 0.25
+"""Ctrl+C in the moment before a sleep begins is seen only when it is over."""
 
 
 def replay(arguments: argparse.Namespace) -> int:

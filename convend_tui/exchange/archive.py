@@ -25,6 +25,7 @@ from convend_tui.plain import one_line
 from convend_tui.store.blobs import PDF_LIMIT
 
 _DOCUMENTS: Final = (".json", ".jsonl", ".ndjson")
+_CONVERSATIONS: Final = "conversations"
 _MAGIC: Final = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -106,7 +107,14 @@ class Source:
     @property
     def unused(self) -> int:
         """How many other files nobody asked for."""
-        return 0 if self.alone else len(self.entries) - len(self.documents) - len(self._used)
+        if self.alone:
+            return 0
+        others = (entry.name for entry in self.entries if not entry.name.lower().endswith(_DOCUMENTS))
+        return sum(not self.was_used(name) for name in others)
+
+    def was_used(self, name: str) -> bool:
+        """Whether a file was asked for as an asset."""
+        return name in self._used
 
     def asset(self, words: str) -> tuple[str, bytes] | None:
         """Name and bytes of the file that is called so, or has this id in its name; None where there is none, or more
@@ -152,7 +160,8 @@ class Source:
 
     def _at(self, place: int) -> Entry | None:
         entry = self.entries[bisect_right(self._starts, place) - 1]
-        return None if entry.name.lower().endswith(_DOCUMENTS) else entry
+        # What somebody uploaded may be JSON too.
+        return None if PurePosixPath(entry.name).name.startswith(_CONVERSATIONS) else entry
 
 
 def open_source(path: Path, tick: Callable[[int], None]) -> Source:

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import msgspec
 
-from convend_tui.exchange import claude_export as c
+from convend_tui.exchange import claude_content as c
+from convend_tui.exchange import claude_tree
 from convend_tui.exchange.incoming import TOOL, Context, Incoming, Skip, digest
 from convend_tui.thread import records as r
 
@@ -65,14 +66,14 @@ def read(value: Any, context: Context) -> Incoming | Skip:
     lines = value if isinstance(value, list) else [value]
     losses = c.Losses()
     session = _session(lines)
-    nodes = c.distinct(_Lines(context, losses).read(lines), losses)
+    nodes = claude_tree.distinct(_Lines(context, losses).read(lines), losses)
     if not any(node.keep for node in nodes):
         sub_agent = any(isinstance(line, dict) and line.get("isSidechain") is True for line in lines)
         why = "it is the work of a sub-agent, which is part of another session" if sub_agent else "it holds no messages"
         return Skip(f"session {c.name_of(session) or 'without an id'}", why)
     _join(nodes, losses)
     key = session or digest(*(node.key + str(node.time) + node.words() for node in nodes))
-    placed = c.place(nodes, SOURCE, key, None, losses)
+    placed = claude_tree.place(nodes, SOURCE, key, None, losses)
     if not placed.messages:
         return Skip(f"session {c.name_of(session) or 'without an id'}", "it holds no messages")
     title = _title(lines, {node.key for node in nodes}, losses)
@@ -121,7 +122,7 @@ def _title(lines: Iterable[Any], known: set[str], losses: c.Losses) -> str:
 
 
 @dataclass(slots=True)
-class _Line(c.Node):
+class _Line(claude_tree.Node):
     """A line on its way in."""
 
     message: str | None = None
@@ -349,7 +350,7 @@ def _refusal(block: r.Block) -> str | None:
 def _join(nodes: Sequence[_Line], losses: c.Losses) -> None:
     """Put the lines of one message together, and the results of its calls. What went into another node is not kept,
     and hangs below it, so that what follows finds its place."""
-    above = c.links(nodes, c.Losses())
+    above = claude_tree.links(nodes, c.Losses())
     by_key = {node.key: node for node in nodes}
 
     def kept_above(node: _Line) -> _Line | None:

@@ -47,6 +47,7 @@ _NAMED: Final = 20
 _DEEPEST: Final = 200
 """Levels of a record; the reader of thread files has its limits."""
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_STRANGER: Final = "it is no conversation in a format that convend knows"
 _UNKNOWN: Final = "it holds no conversation in a format that convend knows"
 _NOT_TAKEN: Final = {
     "message_feedback.json": "ratings of answers, not conversations",
@@ -131,18 +132,21 @@ class _Reader:
             ExchangeError: it cannot be imported.
         """
         skipped = list(self._source.skipped)
-        taken = 0
+        taken, left = 0, {}
         for entry in self._source.documents:
             self._now = _Tally()
             why = None if self._source.alone else _NOT_TAKEN.get(PurePosixPath(entry.name).name)
             if why is None:
                 why = self._entry(entry)
             if why is not None:
-                skipped.append(Skip(f"{entry.name} in {self._source.name}", why))
+                left[entry.name] = why
             taken += self._now.known
             skipped += self._now.skipped
         if not taken and not (self._source.alone and skipped):
             raise ExchangeError(f"{self._source.name} cannot be imported: {_UNKNOWN}.")
+        # JSON that somebody uploaded is an attachment, and no conversation.
+        left = {name: why for name, why in left.items() if not self._source.was_used(name)}
+        skipped += [Skip(f"{name} in {self._source.name}", why) for name, why in left.items()]
         if unused := self._source.unused:
             what = f"{unused:,} other file{'s' if unused > 1 else ''} in {self._source.name}"
             skipped.append(Skip(what, "no conversation names them"))
@@ -185,7 +189,10 @@ class _Reader:
         kind: str | None = None
         for number, line in islice(lines, _LOOK):
             head.append((number, line))
-            value = reading.loads(line, f"line {number} of {name}")
+            try:
+                value = reading.loads(line, "")
+            except reading.Broken:
+                continue  # it is named where it counts
             if own.is_line(value):
                 self._own(own.from_lines(chain(head, lines), name))
                 return
@@ -222,13 +229,13 @@ class _Reader:
             now = self._now
             now.strange += 1
             if now.strange <= _NAMED:
-                now.skipped.append(Skip(what, "it is no conversation in a format that convend knows"))
+                now.skipped.append(Skip(what, _STRANGER))
             if now.strange >= _STRANGE and not now.known:
                 raise reading.Broken(f"{name} cannot be imported: {_UNKNOWN}.")
 
     def _sum_up(self, name: str) -> None:
         if (more := self._now.strange - _NAMED) > 0:
-            self._now.skipped.append(Skip(f"{more:,} more entries of {name}", "they are no conversations either"))
+            self._now.skipped.append(Skip(f"{more:,} more entries of {name}", _STRANGER))
 
     # -- one conversation -------------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from convend_tui.exchange.staging import Report
 from convend_tui.plain import one_line
 
+_OF_A_KIND = 5
+"""So many are named one by one."""
+
 
 def in_words(report: Report) -> str:
     """The figures of a report, in a sentence or two."""
@@ -36,9 +39,15 @@ def in_words(report: Report) -> str:
 
 
 def skipped_in_words(report: Report) -> Iterator[str]:
-    """What did not come in, a line each."""
+    """What did not come in, and why: a line each, but one for all where many did not for one reason."""
+    kinds: dict[str, list[str]] = {}
     for skip in report.skipped:
-        yield f"not imported: {one_line(skip.what)}: {one_line(skip.why)}"
+        kinds.setdefault(skip.why, []).append(skip.what)
+    for why, whats in kinds.items():
+        if len(whats) > _OF_A_KIND:
+            yield f"{len(whats):,} times, such as {one_line(whats[0])}: {one_line(why)}"
+        else:
+            yield from (f"{one_line(what)}: {one_line(why)}" for what in whats)
 
 
 def _s(number: int) -> str:

@@ -112,6 +112,9 @@ def test_the_report_in_words(home: Home, tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert "1 chat was here already, with nothing new." in home.run("import", file).stdout
+    many = written(tmp_path / "many.json", [conversation("one"), *range(9)])
+    said_ = "not imported: 9 times, such as entry 2 of many.json: it is no conversation in a format that convend knows"
+    assert said_ in home.run("import", many).stdout.splitlines()
 
 
 def test_a_later_export_adds_what_is_new(home: Home, tmp_path: Path) -> None:

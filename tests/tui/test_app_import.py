@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
+import pytest
+
+from convend_tui.exchange import importing
+from convend_tui.store.library import Library
 from convend_tui.thread import records as r
 from convend_tui.tui.items import MessageItem
 from tests.engine.test_cli_import import conversation, said
@@ -38,7 +45,7 @@ async def test_what_did_not_come_in_is_told(home: Home, tmp_path: Path) -> None:
     file.write_text(json.dumps([conversation("one", lost, name="A picture")]))
     async with home.app() as person:
         await imports(person, str(file))
-        await person.sees("1 chat came in", "not imported:", "lost", "its content is not in the export")
+        await person.sees("1 chat came in", "Not imported:", "lost", "its content is not in the export")
         await person.press("escape")
         (thread_id,) = home.library.ids()
         person.chat.actions.chats.open(thread_id)
@@ -53,6 +60,23 @@ async def test_a_wrong_file_is_an_error_and_nothing_else(home: Home, tmp_path: P
         await person.hears("page.json cannot be imported: it is a web page")
         await person.until(lambda: len(person.app.screen_stack) == 1)
         assert home.library.ids() == []
+
+
+async def test_esc_stops_an_import(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(
+        library: Library, files: list[Path], settings: r.Settings, progress: Callable[[int, int], None]
+    ) -> None:
+        for done in itertools.count():
+            progress(min(done, 5_000_000), 10_000_000)
+            sleep(0.01)
+
+    monkeypatch.setattr(importing, "import_files", endless)
+    async with home.app() as person:
+        await imports(person, "~/export.zip")
+        await person.sees("Importing", "~/export.zip", "of 10.0 MB", "Esc stops it")
+        await person.press("escape")
+        await person.hears("Stopped; nothing was kept.")
+        await person.until(lambda: len(person.app.screen_stack) == 1)
 
 
 def test_blocks_of_other_programs_are_shown_by_name() -> None:

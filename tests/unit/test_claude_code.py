@@ -203,7 +203,7 @@ def test_notes_of_the_program_are_left_out_and_what_follows_stays() -> None:
         user("n1", None, 1, caveat, isMeta=True),
         user("n2", "n1", 2, "<local-command-stdout>Set model to opus</local-command-stdout>"),
         user("u1", "n2", 3, [text("<system-reminder>Be kind.</system-reminder>"), text("Hello")]),
-        user("n3", "u1", 4, "<task-notification>done</task-notification>", origin={"kind": "task-notification"}),
+        user("n3", "u1", 4, "A background task is done.", origin={"kind": "task-notification"}),
         model("a1", "n3", 5),
         user("n4", "a1", 6, [text("[Request interrupted by user]")]),
         user("u2", "n4", 7, "Go on\n<system-reminder>The date is x.</system-reminder>"),

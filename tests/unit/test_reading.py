@@ -224,13 +224,16 @@ def test_a_zip_is_read_in_place_and_its_files_are_found_by_id(tmp_path: Path) ->
         ("conversations-000.json", b"[]"),
         ("a/", b""),
         ("a/file-Abc123XYZ-photo.png", b"PNG"),
+        ("a/file-Jjj123XYZ-data.json", b"{}"),
         ("a/file-Abc123XYZ9-other.png", b"other"),
         ("b/note.txt", b"note"),
         ("c/twice.txt", b"1"),
         ("d/twice.txt", b"2"),
     )
     source = opened(path)
-    assert [entry.name for entry in source.documents] == ["conversations-000.json"]
+    assert [entry.name for entry in source.documents] == ["conversations-000.json", "a/file-Jjj123XYZ-data.json"]
+    assert source.asset("file-Jjj123XYZ") == ("file-Jjj123XYZ-data.json", b"{}")
+    assert source.was_used("a/file-Jjj123XYZ-data.json")
     assert source.asset("file-Abc123XYZ") == ("file-Abc123XYZ-photo.png", b"PNG")
     assert source.asset("file-Abc123XYZ9") == ("file-Abc123XYZ9-other.png", b"other")
     assert source.asset("note.txt") == ("note.txt", b"note")
@@ -238,7 +241,7 @@ def test_a_zip_is_read_in_place_and_its_files_are_found_by_id(tmp_path: Path) ->
     for words in ("twice.txt", "note", "file-Abc", "", "conversations-000.json", "\n", "nothing-of-this-name"):
         assert source.asset(words) is None, words
     assert source.unused == 1
-    assert read_all(source) == {"conversations-000.json": b"[]"}
+    assert read_all(source) == {"conversations-000.json": b"[]", "a/file-Jjj123XYZ-data.json": b"{}"}
     assert [file.name for file in tmp_path.iterdir()] == ["export.zip"]
 
 

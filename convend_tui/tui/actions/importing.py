@@ -63,7 +63,8 @@ class Importing(Area):
         if not report.skipped:
             self._screen.convend.tell(words)
             return
-        lines = list(skipped_in_words(report))
+        lines = [f"• {line}" for line in skipped_in_words(report)]
         if (more := len(lines) - _TOLD) > 0:
             lines[_TOLD:] = [f"and {more:,} more; `convend import --json` names them all"]
-        self._screen.convend.push_screen(TextPanel("Import", "\n".join([words, "", *lines])))
+        text = "\n".join([words, "", "Not imported:", *lines])
+        self._screen.convend.push_screen(TextPanel("Import", text))
