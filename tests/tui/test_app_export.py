@@ -38,7 +38,7 @@ async def test_the_branch_that_is_shown_is_written_to_a_file(
         await me.press("enter")
         await me.hears(f"Written to {file}.")
         written = file.read_text("utf-8")
-        assert "> An animal.\n" in written and "A dog." not in written
+        assert "\nAn animal.\n" in written and "A dog." not in written
         # Again: what is there stays.
         await opens_export(me)
         await me.press("down", "enter")
@@ -53,7 +53,7 @@ async def test_the_branch_that_is_shown_is_written_to_a_file(
         await me.press("enter")
         await me.hears("tree.md")
         await me.until((tmp_path / "tree.md").exists)
-        assert "> A dog.\n" in (tmp_path / "tree.md").read_text("utf-8")
+        assert "\nA dog.\n" in (tmp_path / "tree.md").read_text("utf-8")
 
 
 async def test_a_request_and_a_folder_that_is_not_there(home: Home, tmp_path: Path) -> None:
