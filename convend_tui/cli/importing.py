@@ -11,6 +11,7 @@ from convend_tui import config
 from convend_tui.cli.output import emit, open_library, write_lines
 from convend_tui.exchange.importing import import_files, settings_for
 from convend_tui.exchange.telling import in_words, skipped_in_words
+from convend_tui.model.connect import Models
 
 _WIDTH = 30
 
@@ -19,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """`convend import FILE … [--json]`: all or nothing of what is named; what did not come in is told."""
     library = open_library()
     bar = _bar() if sys.stderr.isatty() else _no_bar
-    settings = settings_for(config.load(library.paths), library.paths)
+    settings = settings_for(Models(config.load(library.paths), library.paths))
     try:
         report = import_files(library, [Path(file) for file in arguments.files], settings, bar)
     finally:

@@ -192,7 +192,7 @@ def _messages(parts: list[Part], key: str, created: int) -> tuple[list[r.Message
                 kind=part.kind,
                 model=part.model,
                 stop_reason=part.stop_reason,
-                origin={"source": SOURCE, "id": clean(part.key)},
+                origin={"app": SOURCE, "id": clean(part.key)},
             )
         )
     return messages, places

@@ -102,7 +102,7 @@ def place(nodes: Sequence[Node], source: str, key: str, start: int | None, losse
             stop_reason=node.stop_reason,
             usage=node.usage,
             request_id=node.request_id,
-            origin={"source": source, "id": node.key},
+            origin={"app": source, "id": node.key},
         )
         messages.append(message)
     leaves = [

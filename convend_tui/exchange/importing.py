@@ -22,9 +22,9 @@ from convend_tui.errors import ExchangeError, NotConnected
 from convend_tui.exchange import own, reading
 from convend_tui.exchange.archive import Entry, Source, open_source
 from convend_tui.exchange.incoming import Context, Importer, Skip
-from convend_tui.exchange.staging import Report, Staging, staging
+from convend_tui.exchange.staging import Staging, staging
+from convend_tui.exchange.telling import Report
 from convend_tui.model.connect import Models
-from convend_tui.paths import Paths
 from convend_tui.plain import one_line
 from convend_tui.store import handle as h
 from convend_tui.store.library import Library
@@ -48,6 +48,7 @@ _DEEPEST: Final = 200
 """Levels of a record; the reader of thread files has its limits."""
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _STRANGER: Final = "it is no conversation in a format that convend knows"
+_UNFIT: Final = "it is nested too deeply, or holds a number or a time that is out of range"
 _UNKNOWN: Final = "it holds no conversation in a format that convend knows"
 _NOT_TAKEN: Final = {
     "message_feedback.json": "ratings of answers, not conversations",
@@ -95,12 +96,16 @@ def import_files(
     return report
 
 
-def settings_for(configuration: config.Config, paths: Paths) -> r.Settings:
-    """The settings of a new chat; where nothing is connected, those of one that will be."""
+def settings_for(models: Models, wanted: str | None = None) -> r.Settings:
+    """The settings of a new chat; where nothing is connected, those of one that will be.
+
+    Args:
+        wanted: the model that the person chose.
+    """
     try:
-        return Models(configuration, paths).settings()
+        return models.settings(wanted)
     except NotConnected:
-        return r.Settings(model=config.DEFAULT_MODEL, system=configuration.system)
+        return r.Settings(model=config.DEFAULT_MODEL, system=models.config.system)
 
 
 def _importers() -> dict[str, Importer]:
@@ -256,7 +261,7 @@ class _Reader:
             records = (msgspec.structs.replace(header, origin=origin), *found.records)
             lines = [r.encode(record).rstrip(b"\n") for record in records]
         except (RecursionError, OverflowError, UnicodeEncodeError):
-            now.skipped.append(Skip(what, "it holds what no thread file can hold: nested too deeply, or a huge number"))
+            now.skipped.append(Skip(what, _UNFIT))
             return
         if any(_too_deep(line) for line in lines):
             now.skipped.append(Skip(what, "it is nested too deeply"))

@@ -13,15 +13,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import msgspec
 
 from convend_tui import paths as p
 from convend_tui.errors import AttachmentError, ExchangeError, RuleError, Unreadable
 from convend_tui.exchange.incoming import Skip
+from convend_tui.exchange.telling import Report
 from convend_tui.files import sync_folder, write_atomic
 from convend_tui.store import blobs
 from convend_tui.store.library import SUFFIX, Library
@@ -33,42 +34,6 @@ from convend_tui.thread.tree import Thread
 _PREFIX: Final = "import-"
 _WRITERS: Final = 8
 """The disk takes several files at once faster than one after the other."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What an import came to."""
-
-    threads: int = 0
-    """Threads that came in, or grew."""
-    messages: int = 0
-    branched: int = 0
-    """Of these threads: those with more than one branch."""
-    ended: int = 0
-    """Of these threads: those in which the model ended the conversation."""
-    skipped: list[Skip] = field(default_factory=list)
-    grown: int = 0
-    """Of `threads`: those that were here already."""
-    unchanged: int = 0
-    """Threads that were here already, with all that the export has of them."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing came in, and nothing was here already."""
-        return not self.threads and not self.unchanged
-
-    def as_json(self) -> dict[str, Any]:
-        """As the command line prints it."""
-        skipped = [{"what": skip.what, "why": skip.why} for skip in self.skipped]
-        counts = {"threads": self.threads, "messages": self.messages, "branched": self.branched, "ended": self.ended}
-        return {**counts, "skipped": skipped}
-
-    def take(self, messages: int, *, branched: bool, ended: bool) -> None:
-        """Count a thread that came in or grew by so many messages."""
-        self.threads += 1
-        self.messages += messages
-        self.branched += branched
-        self.ended += ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +148,7 @@ class Staging:
         target = self._library.paths.threads / file.name
         if target.exists():
             return False
-        # A chat of last year must not become the one used last.
-        if (moment := r.moment_of(facts.latest)) is not None:
-            with suppress(OSError, OverflowError, ValueError):
-                os.utime(file, (moment.timestamp(), moment.timestamp()))
+        _date(file, facts.latest, 0)
         if not _link(file, target):
             return False
         report.take(facts.messages, branched=facts.branched, ended=facts.ended)
@@ -197,6 +159,7 @@ class Staging:
         paths = self._library.paths
         log = LogFile(self._library.file(thread_id), paths.locks / f"{thread_id}.lock", paths.state / "torn")
         try:
+            written = log.path.stat().st_mtime
             before = log.read_new().records
             wanted = _lines_of(self._file(thread_id))
             new = _additions(_lines_of(log.path), before, wanted, report.skipped, own=facts.own)
@@ -208,13 +171,25 @@ class Staging:
         except (Unreadable, RuleError) as error:
             report.skipped.append(Skip(f"thread {thread_id}", str(error).rstrip(".")))
             return
+        except OSError as error:
+            raise failed("read", log.path, error) from error
         added = [r.decode(line) for line in new]
         now = _facts([*before, *added], facts.own)
+        _date(log.path, facts.latest, written)
         report.grown += 1
         report.take(_facts(added, facts.own).messages, branched=now.branched, ended=now.ended)
 
     def _file(self, thread_id: str) -> Path:
         return self._folder / f"{thread_id}{SUFFIX}"
+
+
+def _date(file: Path, latest: str, written: float) -> None:
+    """Let a file be as old as what is in it, and no older than it was: a chat of last year must not become the one used
+    last."""
+    moment = r.moment_of(latest)
+    with suppress(OSError, OverflowError, ValueError):
+        seconds = max(written, moment.timestamp() if moment is not None else 0)
+        os.utime(file, (seconds, seconds))
 
 
 def _facts(records: Iterable[AnyRecord], own: bool) -> _Facts:
@@ -255,14 +230,24 @@ def _canonical(line: bytes) -> str | None:
 def _additions(
     here: Iterable[bytes], before: Sequence[AnyRecord], lines: Iterable[bytes], skipped: list[Skip], *, own: bool
 ) -> list[bytes]:
-    """The lines that a thread does not have yet. Of convend's own: all of these; the union is always a thread.
+    """The lines that a thread does not have yet. Of convend's own: all of these, for the union is always a thread; but
+    no other message in the place of one that is here.
 
     Raises:
         Unreadable: the thread that is here has no header, or a newer convend wrote it.
     """
     thread, known = _thread_of(before), _Known(here)
     new = [line for line in lines if known.is_new(line)]
-    return new if own else list(_foreign(thread, before, new, skipped))
+    return list(_own(thread, new, skipped) if own else _foreign(thread, before, new, skipped))
+
+
+def _own(thread: Thread, lines: Iterable[bytes], skipped: list[Skip]) -> Iterator[bytes]:
+    for line in lines:
+        record = r.decode(line)
+        if isinstance(record, r.Message) and thread.messages.get(record.id, record) != record:
+            skipped.append(Skip(f"message {record.id} of “{thread.title}”", "another one of this id is here already"))
+        else:
+            yield line
 
 
 def _foreign(

@@ -1,14 +1,52 @@
-"""What an import came to, in words."""
+"""What an import came to, in figures and in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from convend_tui.exchange.staging import Report
+from convend_tui.exchange.incoming import Skip
 from convend_tui.plain import one_line
 
 _OF_A_KIND = 5
 """So many are named one by one."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import came to."""
+
+    threads: int = 0
+    """Threads that came in, or grew."""
+    messages: int = 0
+    branched: int = 0
+    """Of these threads: those with more than one branch."""
+    ended: int = 0
+    """Of these threads: those in which the model ended the conversation."""
+    skipped: list[Skip] = field(default_factory=list)
+    grown: int = 0
+    """Of `threads`: those that were here already."""
+    unchanged: int = 0
+    """Threads that were here already, with all that the export has of them."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing came in, and nothing was here already."""
+        return not self.threads and not self.unchanged
+
+    def as_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        skipped = [{"what": skip.what, "why": skip.why} for skip in self.skipped]
+        counts = {"threads": self.threads, "messages": self.messages, "branched": self.branched, "ended": self.ended}
+        return {**counts, "skipped": skipped}
+
+    def take(self, messages: int, *, branched: bool, ended: bool) -> None:
+        """Count a thread that came in or grew by so many messages."""
+        self.threads += 1
+        self.messages += messages
+        self.branched += branched
+        self.ended += ended
 
 
 def in_words(report: Report) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import disk, echo, flip, importing, index, risk, start, tree
+from tests.bench import disk, echo, flip, importing, index, mutations, risk, start, tree
 from tests.bench.table import Row, table
 
 BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
@@ -23,6 +23,7 @@ BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "library": index.starts,
     "import": importing.measure,
     "signs": risk.measure,
+    "mutations": mutations.measure,
 }
 
 

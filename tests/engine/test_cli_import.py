@@ -9,9 +9,11 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convend_tui.errors import ExchangeError, StoreError
+from convend_tui.exchange import importing
 from convend_tui.exchange.document import document
 from convend_tui.exchange.importing import import_files
+from convend_tui.exchange.incoming import Context, Incoming, Skip
 from convend_tui.store import blobs
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
@@ -189,6 +193,10 @@ def test_an_import_makes_no_chat_the_one_used_last(home: Home, tmp_path: Path) -
     imported(home, written(tmp_path / "conversations.json", [conversation("one")]))
     assert home.json("list")[0]["id"] == thread
     assert home.json("show", "@last")[0]["thread"] == thread
+    grown = conversation("one")
+    grown["chat_messages"].append(said("d", "thank you", "c"))
+    assert imported(home, written(tmp_path / "grown.json", [grown]))["messages"] == 1
+    assert home.json("show", "@last")[0]["thread"] == thread
     (hit,) = home.json("search", "tackle", "--role", "assistant")
     assert hit["title"] == "Verbs by depth"
 
@@ -266,6 +274,23 @@ def test_a_folder_of_sessions(home: Home, tmp_path: Path) -> None:
     assert skip["what"] == "line 3 of -home-me/bbbb.jsonl"
 
 
+def test_a_session_whose_first_line_is_broken(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "session.jsonl"
+    whole = "".join(json.dumps(line) + "\n" for line in session("Mend the test", "Done."))
+    file.write_text('{"type": "summary"}\n{"torn\n' + whole)
+    report = imported(home, str(file))
+    assert counts(report) == (1, 2, 0, 0)
+    assert "line 2 of session.jsonl" in [skip["what"] for skip in report["skipped"]]
+
+
+def test_conversations_a_line(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.jsonl"
+    file.write_text("".join(json.dumps(conversation(key)) + "\n" for key in ("one", "two")) + '{"strange": 1}\n')
+    report = imported(home, str(file))
+    assert counts(report) == (2, 6, 2, 0)
+    assert [skip["what"] for skip in report["skipped"]] == ["line 3 of conversations.jsonl"]
+
+
 # -- what cannot be imported --------------------------------------------------------------------------------
 
 
@@ -317,19 +342,39 @@ def test_memories_alone_are_declined(home: Home, tmp_path: Path) -> None:
     assert "Nothing was imported." in home.run("import", file).stdout
 
 
-def test_values_that_no_thread_file_can_hold_do_not_stop_the_others(home: Home, tmp_path: Path) -> None:
-    deep: Any = "x"
-    for _ in range(250):
-        deep = [deep]
-    tool = {"type": "tool_use", "id": "t", "name": "n", "input": {"deep": deep, "big": 10**30}}
-    awkward = said("a", "x", content=[{"type": "text", "text": "half \ud83d"}, tool])
-    file = written(tmp_path / "x.json", [conversation("one", awkward), conversation("two")])
-    report = imported(home, file)
-    assert report["threads"] == 2 - sum(
-        "nested" in skip["why"] and "x.json" in skip["what"] for skip in report["skipped"]
+def nested(levels: int) -> Any:
+    found: Any = "x"
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+def incoming(value: Any, context: Context) -> Incoming | Skip:
+    """What a format makes of `{"fake": block}`."""
+    if value["fake"] == "too deep to be read":
+        raise RecursionError
+    message = r.Message(
+        at=at(1), id="m", parent=None, role="user", content=[{"type": "x", "of": value["fake"]}], kind="typed"
     )
-    assert report["threads"] >= 1
-    assert home.json("check") is not None
+    return Incoming("fake", str(value["key"]), at(0), context.settings, (message,))
+
+
+def test_values_that_no_thread_file_can_hold_do_not_stop_the_others(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = SimpleNamespace(recognizes=lambda value: isinstance(value, dict) and "fake" in value, read=incoming)
+    monkeypatch.setitem(sys.modules, "convend_tui.exchange.fake", fake)  # type: ignore[arg-type]
+    monkeypatch.setattr(importing, "FORMATS", ["fake"])
+    braces = "[{" * 500
+    blocks = ["plain", nested(150), braces, "half \ud83d", nested(300), "too deep to be read"]
+    file = tmp_path / "x.json"
+    written(file, [{"fake": block, "key": number} for number, block in enumerate(blocks)])
+    report = import_files(Library(home.paths), [file], making.SETTINGS)
+    assert (report.threads, report.messages) == (4, 4)
+    assert [skip.what for skip in report.skipped] == [f"entry {number} of x.json" for number in (5, 6)]
+    library = Library(home.paths)
+    kept = [library.open(thread_id).thread.messages["m"].content[0]["of"] for thread_id in library.ids()]
+    assert sorted(map(str, kept)) == sorted(map(str, ["plain", nested(150), braces, "half \ufffd"]))
 
 
 def test_a_full_disk_leaves_nothing(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -444,6 +489,19 @@ def test_a_thread_file_comes_in_line_by_line(home: Home, tmp_path: Path) -> None
     assert counts(report) == (1, 0, 1, 1)
     assert file.read_bytes() == (other.paths.threads / file.name).read_bytes()
     assert counts(imported(home, str(file))) == (0, 0, 0, 0)
+
+
+def test_no_message_takes_the_place_of_another(home: Home, tmp_path: Path) -> None:
+    thread = home.save(chat())
+    file = home.paths.threads / f"{thread}.jsonl"
+    before = file.read_bytes()
+    forged = tmp_path / "forged.jsonl"
+    forged.write_bytes(before.replace(b"An animal.", b"A plant."))
+    report = imported(home, str(forged))
+    assert counts(report) == (0, 0, 0, 0)
+    (skip,) = report["skipped"]
+    assert skip == {"what": "message m0002 of “What is a fox?”", "why": "another one of this id is here already"}
+    assert file.read_bytes() == before
 
 
 def test_a_document_comes_in_with_its_attachments(home: Home, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,21 @@ class Screen:
             return os.read(self._ours, 65536).decode()
         except OSError:  # Linux says so when the other side is closed
             return ""
+
+
+@pytest.fixture
+def screen(home: Home) -> Iterator[Callable[..., Screen]]:
+    """Runs `convend` in a terminal; what still runs after the test is ended."""
+    opened: list[Screen] = []
+
+    def run(*words: str) -> Screen:
+        opened.append(Screen(home, *words))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.process.kill()
+        one.process.wait()
 
 
 # -- on a pipe ----------------------------------------------------------------------------------------------
@@ -183,11 +199,11 @@ def test_it_writes_nothing_to_the_thread(home: Home) -> None:
 # -- on a terminal ------------------------------------------------------------------------------------------
 
 
-def test_a_terminal_sees_it_in_time(home: Home) -> None:
+def test_a_terminal_sees_it_in_time(home: Home, screen: Callable[..., Screen]) -> None:
     branch, more = ended()
     home.save(branch, *more)
     before = time.monotonic()
-    code, shown = Screen(home, "replay", "@last", "--speed", "1").read()
+    code, shown = screen("replay", "@last", "--speed", "1").read()
     # It lasts 350 ms: no less can have passed.
     assert time.monotonic() - before >= 0.35
     assert code == 0
@@ -200,27 +216,27 @@ def test_a_terminal_sees_it_in_time(home: Home) -> None:
     assert blocks[5].startswith("── The model ended this conversation") and "It went on." in blocks[5]
 
 
-def test_a_terminal_is_told_where_the_pace_is_made_up_and_obeys_nothing(home: Home) -> None:
+def test_a_terminal_is_told_of_a_made_up_pace_and_obeys_nothing(home: Home, screen: Callable[..., Screen]) -> None:
     home.save(Branch().typed(f"Hello{HOSTILE}").reply(f"Hi{HOSTILE}", model=HOSTILE))
-    code, shown = Screen(home, "replay", "@last", "--speed", "16").read()
+    code, shown = screen("replay", "@last", "--speed", "16").read()
     assert code == 0 and "\x1b" not in shown and "\x07" not in shown
     assert "Hi␛]0;evil␇" in shown
     assert shown.count("made up") == 2
 
 
-def test_instant_is_at_once_on_a_terminal_too(home: Home) -> None:
+def test_instant_is_at_once_on_a_terminal_too(home: Home, screen: Callable[..., Screen]) -> None:
     # Played in time, it would last an hour.
     home.save(Branch().typed("Hello").reply("Hi", timing=timed([1, 1], [3_600_000, 1], total=3_600_000)))
-    code, shown = Screen(home, "replay", "@last", "--instant", "--long-pauses").read()
+    code, shown = screen("replay", "@last", "--instant", "--long-pauses").read()
     assert code == 0 and shown.endswith("\nHi\n")
 
 
-def test_it_can_be_interrupted(home: Home) -> None:
+def test_it_can_be_interrupted(home: Home, screen: Callable[..., Screen]) -> None:
     home.save(Branch().typed("Hello").reply("Hi there", timing=timed([1, 3], [3_600_000, 5], total=3_600_000)))
-    screen = Screen(home, "replay", "@last", "--long-pauses")
-    screen.read_until("Hi ")
-    screen.process.send_signal(signal.SIGINT)
-    code, shown = screen.read()
+    shown_on = screen("replay", "@last", "--long-pauses")
+    shown_on.read_until("Hi ")
+    shown_on.process.send_signal(signal.SIGINT)
+    code, shown = shown_on.read()
     assert code == 130
     assert shown.endswith("\nHi \nconvend: interrupted.\n")
 

@@ -144,7 +144,7 @@ def test_all_branches_come_in_as_branches() -> None:
     )
     assert second.model == "o4-mini"
     assert [m.kind for m in thread.messages.values()].count("typed") == 3
-    assert all(m.origin and m.origin["source"] == "chatgpt" for m in thread.messages.values())
+    assert all(m.origin and m.origin["app"] == "chatgpt" for m in thread.messages.values())
     assert found.skipped == (Skip("1 message of “Deploy”", "custom instructions, which belong to the account"),)
 
 
@@ -386,7 +386,7 @@ def test_thinking_and_tools_go_into_the_answer_that_they_led_to() -> None:
     )
     thread = tree(value)
     question, answer = thread.path(thread.leaf)
-    assert answer.origin == {"source": "chatgpt", "id": "n4"}
+    assert answer.origin == {"app": "chatgpt", "id": "n4"}
     assert answer.content == [
         {"type": "thinking", "thinking": "Looking\n\nLet me see."},
         {"type": "thinking", "thinking": "so"},

@@ -114,7 +114,7 @@ def test_a_bulk_export_comes_in_with_its_branches() -> None:
     assert (answer.role, answer.kind, answer.stop_reason, answer.model) == ("assistant", "reply", "end_turn", None)
     question = of_key(found, "h1")
     assert (question.role, question.kind, question.stop_reason) == ("user", "typed", None)
-    assert question.origin == {"source": "claude.ai", "id": "h1"}
+    assert question.origin == {"app": "claude.ai", "id": "h1"}
     assert found.settings == SETTINGS
     assert list(objections(found)) == []
 

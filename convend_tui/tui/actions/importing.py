@@ -10,7 +10,7 @@ from convend_tui.errors import ConvendError
 from convend_tui.tui.actions.area import Area
 
 if TYPE_CHECKING:
-    from convend_tui.exchange.staging import Report
+    from convend_tui.exchange.telling import Report
     from convend_tui.tui.stoppable import Stoppable
 
 _TOLD = 200
@@ -44,7 +44,7 @@ class Importing(Area):
         app = self._screen.convend
         report: Report | None = None
         try:
-            settings = settings_for(app.config, app.paths)
+            settings = settings_for(app.models, app.choices.model)
             report = await asyncio.to_thread(import_files, app.library, [file], settings, progress.in_thread)
         except ConvendError as error:
             app.tell(str(error), severity="warning" if isinstance(error, Stopped) else "error")
