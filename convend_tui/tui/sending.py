@@ -45,7 +45,7 @@ class Sending:
     def missing(self) -> str | None:
         """Why nothing can be sent from the chat shown; None where it can be tried."""
         conversation, models = self._screen.conversation, self._screen.convend.models
-        if conversation.wanted or conversation.thread is None:
+        if conversation.wanted or conversation.thread is None or self._screen.touring.is_untouched(conversation):
             return models.missing(conversation.wanted)
         return models.missing_for(conversation.thread.settings)
 
@@ -92,12 +92,12 @@ class Sending:
         attachments = [await asyncio.to_thread(blobs.attach, app.paths, file) for file in files]
         if conversation.handle is None:
             conversation.handle = app.library.new(await app.models.new_settings(conversation.wanted))
-        settings = self._settings(conversation.handle, conversation)
+        settings = await self._settings(conversation.handle, conversation)
         return conversation.outgoing(self._session(conversation), text, attachments, settings)
 
     async def _retry(self, conversation: Conversation, message_id: str) -> Events:
         assert conversation.handle is not None
-        settings = self._settings(conversation.handle, conversation)
+        settings = await self._settings(conversation.handle, conversation)
         return self._session(conversation).retry(message_id, settings)
 
     def _session(self, conversation: Conversation) -> Session:
@@ -114,9 +114,9 @@ class Sending:
             conversation.session = Session(conversation.handle, app.models, app.paths, ask)
         return conversation.session
 
-    def _settings(self, handle: ThreadHandle, conversation: Conversation) -> r.Settings | None:
+    async def _settings(self, handle: ThreadHandle, conversation: Conversation) -> r.Settings | None:
         if conversation.wanted is None:
-            return None
+            return await self._screen.touring.settings(conversation)
         return self._screen.convend.models.with_model(handle.thread.settings, conversation.wanted)
 
     async def _follow(self, conversation: Conversation, opening: Opening, draft: drafts.Place | None) -> None:

@@ -70,6 +70,27 @@ class Touring:
         is_tour = bool((thread.header.origin or {}).get("tour"))
         return is_tour and thread.messages[leaf].model == NARRATOR and conversation.ended is None
 
+    def is_untouched(self, conversation: Conversation) -> bool:
+        """Whether this is the tour, and nobody has said yet which model is to answer in it."""
+        thread = conversation.thread
+        is_tour = thread is not None and bool((thread.header.origin or {}).get("tour"))
+        return is_tour and thread is not None and thread.settings_at == thread.header.at
+
+    async def settings(self, conversation: Conversation) -> r.Settings | None:
+        """With what a branch of the tour is sent: the tour was made before anybody asked which models there are. None:
+        with its own.
+
+        Raises:
+            NotConnected: there is nothing to ask.
+        """
+        thread, app = conversation.thread, self._screen.convend
+        if thread is None or not self.is_untouched(conversation):
+            return None
+        own, new = thread.settings, await app.models.new_settings(app.choices.model)
+        if (own.server, own.model) == (new.server, new.model):
+            return None
+        return app.models.with_model(own, f"{new.server}/{new.model}")
+
     def leave(self) -> bool:
         """Begin a new chat with what is in the composer. False: it holds an older draft already, and now both."""
         screen = self._screen

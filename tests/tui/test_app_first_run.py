@@ -135,6 +135,24 @@ async def test_whoever_has_no_model_is_told_how_to_connect_first_and_finds_the_t
         assert me.chat.composer.locked is not None
 
 
+async def test_a_tour_from_before_anything_was_connected_is_branched_with_the_model_there_is(
+    home: Home, referee: ThreadedReferee
+) -> None:
+    home.first_run()
+    async with home.app() as me:
+        await me.reads("No model is connected yet")
+    home.connect(referee)
+    referee.enqueue("A branch is a fork in the road.")
+    async with home.app() as me:
+        await me.press("ctrl+t", "enter")
+        await me.sees("A tour of convend")
+        await me.goes_to("A branch is a second way on")
+        await me.press("r")
+        await me.reads("A branch is a fork in the road.", "‹ 3/3 ›")
+        assert [change["model"] for change in me.records("settings")] == [referee.turns[-1]["model"]]
+    referee.assert_clean()
+
+
 async def test_whoever_has_chats_already_is_not_given_the_tour(online: Home) -> None:
     online.first_run()
     online.save(Branch().typed("Hello").reply("Hi."))
