@@ -11,6 +11,7 @@
     ├── RuleError                   the rules of a thread do not allow it
     │   └── Locked                  the model ended the conversation on this branch (exit 3)
     ├── AttachmentError             a file that cannot be attached
+    ├── SyncError                   git failed, or the remote is not one to sync with; both sides are whole
     ├── ExchangeError               a file that cannot be imported, or an export that cannot be written
     ├── ModelError                  no answer came (exit 4)
     │   └── NotConnected            no server, no key, no built-in model
@@ -62,6 +63,10 @@ class AttachmentError(ConvendError):
     """A file is missing, too large, or of a kind that cannot be attached."""
 
 
+class SyncError(ConvendError):
+    """git failed, or cannot be used with this folder or this remote. Nothing is lost on either side."""
+
+
 class ExchangeError(ConvendError):
     """A file that cannot be imported, or an export that cannot be written. Nothing was half done."""
 
@@ -74,17 +79,32 @@ class ModelError(ConvendError):
         kind: a stable word for programs, such as `rate_limit_error`.
         retryable: whether the same request may work a little later.
         retry_after: seconds the server asked to wait, if it did.
+        advice: a sentence that the message ends with, unless the advice is being followed already.
+
+    Attributes:
+        what: the message without the advice.
+        status: the HTTP status of the server's answer, if there was one.
+        request_id: the server's own name of the request, if it gave one.
     """
 
     exit_code = 4
 
     def __init__(
-        self, message: str, *, kind: str = "error", retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        kind: str = "error",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{message} {advice}" if advice else message)
+        self.what = message
         self.kind = kind
         self.retryable = retryable
         self.retry_after = retry_after
+        self.status: int | None = None
+        self.request_id: str | None = None
 
 
 class NotConnected(ModelError):

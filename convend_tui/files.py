@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -62,6 +64,75 @@ def write_new(file: Path, data: bytes) -> None:
         sync_folder(folder)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+def give_name(temporary: Path, file: Path) -> None:
+    """Give a file that is on the disk a name that must be free, in one step; its old name is gone then.
+
+    Raises:
+        FileExistsError: there is something of that name already.
+        OSError: the disk refused.
+    """
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(file):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file)) from None
+        temporary.rename(file)
+        return
+    temporary.unlink()
+
+
+def open_regular(file: Path, flags: int = os.O_RDONLY) -> int:
+    """Open an ordinary file, and nothing else: reading a pipe or a device may never end. Returns the descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or is something else.
+    """
+    # Opening a device may do something, and opening a pipe waits; what is opened is asked once more.
+    _require_regular(file.stat().st_mode)
+    more = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(file, flags | more)
+    try:
+        _require_regular(os.fstat(handle).st_mode)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def read_regular(file: Path) -> bytes:
+    """All bytes of an ordinary file.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+    with os.fdopen(open_regular(file), "rb") as opened:
+        return opened.read()
+
+
+def set_aside(file: Path) -> Path | None:
+    """Give a file that cannot be made sense of another name beside it, so that nothing is written over it. None: that
+    did not work, or there is no such file."""
+    for number in range(1, 1000):
+        aside = file.with_name(f"{file.name}.damaged" + (f"~{number}" if number > 1 else ""))
+        if os.path.lexists(aside):
+            continue
+        try:
+            file.rename(aside)
+        except OSError:
+            return None
+        return aside
+    return None
+
+
+def _require_regular(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not an ordinary file")
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,24 @@ def ensure(folder: Path) -> Path:
         StoreError: it cannot be created; the message names it and says why.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = [folder] if not folder.is_dir() else []
+        while missing and not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for made in reversed(missing):
+            made.mkdir(mode=0o700, exist_ok=True)
+            _sync(made.parent)
     except OSError as error:
         raise StoreError(f"{folder} cannot be created: {error.strerror or error}.") from error
     return folder
+
+
+def _sync(folder: Path) -> None:
+    """A power cut must not take a new folder away with all that was synced in it."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # not every file system syncs folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from convend_tui.errors import ModelError, RuleError, StoreError
 from convend_tui.model.events import TextDelta, ThinkingDelta
+from convend_tui.model.faults import NO_STREAM
 from convend_tui.model.reply import ReplyBuilder
+from convend_tui.store.behind import Behind
 from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.store.ids import new_id
 from convend_tui.store.partial import Checkpoint
@@ -34,9 +38,14 @@ class PendingReply:
         self._settings_at = handle.thread.settings_at
         self._model = handle.thread.settings.model
         self._started = time.monotonic()
+        self._behind = Behind()
         self._checkpoint: Checkpoint | None = None
+        """Touched by the thread that writes, and by no other."""
+        self._newest: r.Message | None = None
+        """What the checkpoint is to hold; None: nothing was written to it."""
         self._next_checkpoint = 0.0
         self._kept = False
+        self._keeping: asyncio.Future[str | None] | None = None
 
     def __enter__(self) -> PendingReply:
         return self
@@ -75,10 +84,7 @@ class PendingReply:
         if self._builder.complete:
             return
         if self._builder.events == 0:
-            raise ModelError(
-                "The server answered, but not with a stream of the Messages API. Check base_url in config.toml.",
-                kind="bad_answer",
-            )
+            raise ModelError(NO_STREAM, kind="bad_answer")
         raise ModelError("The answer broke off before its end.", kind="broken_off", retryable=True)
 
     def message(self) -> r.Message:
@@ -108,16 +114,34 @@ class PendingReply:
             raise
         self._close_checkpoint()
 
+    async def keep(self) -> str | None:
+        """As `keep_partial`, while the event loop goes on: behind a slow disk the screen does. Cancelled, it leaves the
+        write to finish."""
+        message = self._left_over()
+        if message is None:
+            return None
+        self._keeping = asyncio.ensure_future(self._keep(message))
+        return await asyncio.shield(self._keeping)
+
+    async def _keep(self, message: r.Message) -> str | None:
+        try:
+            await self._handle.append([message])
+        except StoreError:
+            self._save_checkpoint()
+            self._close_checkpoint(keep=True)
+            return None
+        except asyncio.CancelledError:
+            self._close_checkpoint(keep=True)  # the program ends: the next start looks whether it was written
+            raise
+        self._close_checkpoint()
+        return message.id
+
     def keep_partial(self) -> str | None:
         """Write what has arrived as a `partial` message, unless the reply was kept already or there is nothing.
         Returns its id, or None. A disk that refuses leaves the checkpoint for the next start."""
-        if self._kept:
+        message = self._left_over()
+        if message is None:
             return None
-        self._kept = True
-        if not self._builder.arrived:
-            self._close_checkpoint()
-            return None
-        message = self._message("partial")
         try:
             self._handle.append_now([message])
         except StoreError:
@@ -126,6 +150,16 @@ class PendingReply:
             return None
         self._close_checkpoint()
         return message.id
+
+    def _left_over(self) -> r.Message | None:
+        """What is to be kept of a reply that was not saved; asked once."""
+        if self._kept:
+            return None
+        self._kept = True
+        if not self._builder.arrived:
+            self._close_checkpoint()
+            return None
+        return self._message("partial")
 
     def _message(self, kind: str) -> r.Message:
         builder = self._builder
@@ -146,18 +180,29 @@ class PendingReply:
         )
 
     def _save_checkpoint(self) -> None:
-        try:
+        self._newest = message = self._message("partial")
+
+        def write() -> None:
+            if self._newest is not message:
+                return  # a slow disk: there is a newer one by now
             if self._checkpoint is None:
                 self._checkpoint = Checkpoint(self._folder, self._handle.thread.id, self.id)
-            self._checkpoint.write(self._message("partial"))
-        except StoreError:
-            # A checkpoint is a second net; the answer itself goes on, and its own write will say what is wrong.
-            return
+            self._checkpoint.write(message)
+
+        # A checkpoint is a second net; the answer itself goes on, and its own write will say what is wrong.
+        with suppress(StoreError):
+            self._behind.do(write)
 
     def _close_checkpoint(self, *, keep: bool = False) -> None:
-        if self._checkpoint is not None:
-            self._checkpoint.close(keep=keep)
-            self._checkpoint = None
+        if self._newest is None:
+            return
+
+        def close() -> None:
+            if self._checkpoint is not None:
+                self._checkpoint.close(keep=keep)
+                self._checkpoint = None
+
+        self._behind.do(close)
 
     def _ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)

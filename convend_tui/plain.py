@@ -14,6 +14,8 @@ from rich.cells import cell_len, split_graphemes
 
 _MAX_MARKS: Final = 8
 """More combining marks than this on one base no script needs; they climb over the lines above."""
+_MOST_ON_A_LINE: Final = 20_000
+"""Characters that are looked at for one line of a given width. A title may have megabytes."""
 
 # Ranges, written as the inside of a character class.
 _CONTROLS: Final = r"\x00-\x09\x0b-\x1f\x7f-\x9f"
@@ -110,8 +112,9 @@ def visible(text: str) -> str:
 
 def one_line(text: str, width: int | None = None) -> str:
     """`visible(text)` on one line, white space collapsed, cut with an ellipsis to `width` cells if given."""
-    line = _SPACES.sub(" ", visible(text)).strip()
-    if width is None or cell_len(line) <= width:
+    is_long = width is not None and len(text) > _MOST_ON_A_LINE
+    line = _SPACES.sub(" ", visible(text[:_MOST_ON_A_LINE] if is_long else text)).strip()
+    if width is None or (not is_long and cell_len(line) <= width):
         return line
     if width <= 0:
         return ""

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from convend_tui import logfile
 from convend_tui.ending import policy
 from convend_tui.ending.signs import RiskReader
 from convend_tui.errors import ModelError, RuleError, StoreError
@@ -35,6 +36,8 @@ MAX_DECLINED = 2
 """Declined calls in one turn, after which the model is not offered another."""
 MAX_ROUNDS = 10
 """Requests in one turn, whatever the model does."""
+pause = asyncio.sleep
+"""Waits so many seconds before a request is sent again."""
 LONGEST_WAIT = 60.0
 """Seconds; a server that wants a longer wait gets the turn back to the person instead."""
 
@@ -47,6 +50,7 @@ class _Turn:
     parent: str
     """The message that the next reply goes below."""
     judge: Judge
+    notes: logfile.TurnNotes
     declined: int = 0
     usage: Counter[str] = field(default_factory=Counter)
     partial: str | None = None
@@ -160,8 +164,24 @@ class Session:
         if settings is not None and settings != self.handle.thread.settings:
             await self.handle.append([r.as_change(settings, self.handle.now())])
         yield e.TurnStarted(self.handle.thread.id, question)
+        asked = self.handle.thread.settings
+        with logfile.TurnNotes(
+            thread=self.handle.thread.id, question=question, server=asked.server, model=asked.model
+        ) as notes:
+            async with aclosing(self._rounds(question, notes)) as events:
+                async for event in events:
+                    if isinstance(event, e.TextDelta | e.ThinkingDelta):
+                        notes.arriving()
+                    elif isinstance(event, e.TurnEnded):
+                        notes.ended(event.message, event.stop_reason)
+                    elif isinstance(event, e.TurnFailed):
+                        notes.failed(event.error)
+                    yield event
+
+    async def _rounds(self, question: str, notes: logfile.TurnNotes) -> AsyncGenerator[e.Event, None]:
+        """Requests and replies until the model has answered, or failed to."""
         judge = Judge(self.handle, self._models, self._risk, self._ask_person)
-        turn = _Turn(question=question, parent=question, judge=judge)
+        turn = _Turn(question=question, parent=question, judge=judge, notes=notes)
         try:
             if why := self._models.starts_slowly(self.handle.thread.settings):
                 yield e.Waiting(why)
@@ -187,7 +207,10 @@ class Session:
                     async for event in stream:
                         yield event
             except ModelError:
-                turn.partial = reply.keep_partial()
+                turn.partial = await reply.keep()
+                raise
+            except asyncio.CancelledError:
+                await reply.keep()
                 raise
             message = reply.message()
             judgement, records = await self._settle(turn, client, reply, message)
@@ -221,7 +244,8 @@ class Session:
             return judgement, records
 
     async def _stream(self, turn: _Turn, client: Client, reply: PendingReply) -> AsyncGenerator[e.Event, None]:
-        """Ask, and feed the reply with what arrives. Tries again, visibly, as long as nothing has arrived."""
+        """Ask, and feed the reply with what arrives. Tries again, visibly, as long as nothing has arrived: what was
+        shown once is never shown twice."""
         retries = self._models.config.network.retries
         attempt = 0
         while True:
@@ -229,7 +253,7 @@ class Session:
                 body = self._body(turn)
                 reply.begin()
                 stream = await client.stream(body)
-                reply.request_id = stream.request_id
+                reply.request_id = turn.notes.request_id = stream.request_id
                 yield e.ReplyStarted(reply.id, reply.parent, self.handle.thread.settings.model)
                 async for wire in stream:
                     event = reply.feed(wire)
@@ -247,8 +271,9 @@ class Session:
                 if not error.retryable or attempt >= retries or wait > LONGEST_WAIT:
                     raise
                 attempt += 1
-                yield e.Waiting(f"{error} Trying again ({attempt} of {retries})…")
-                await asyncio.sleep(wait)
+                turn.notes.retry(error, wait)
+                yield e.Waiting(f"{error.what} Trying again ({attempt} of {retries})", wait)
+                await pause(wait)
 
     def _body(self, turn: _Turn) -> dict[str, Any]:
         thread = self.handle.thread

@@ -6,8 +6,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from convend_tui.errors import ConvendError
+from convend_tui.plain import visible
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 INTERRUPTED = 130
 
@@ -17,12 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         # Started with a closed standard output: what there is to say goes nowhere, and that is no error.
         sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    if argv is None:
+        sys.excepthook = _crashed
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return code
     except ConvendError as error:
-        print(f"convend: {error}", file=sys.stderr)
+        # It may quote a file, or a server.
+        print(visible(f"convend: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("convend: interrupted.", file=sys.stderr)
@@ -36,6 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence()
         print(f"convend: The output cannot be written: {error.strerror or error}.", file=sys.stderr)
         return 1
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An error that nobody expected: one sentence. A traceback would quote what the error is about."""
+    from convend_tui import logfile, paths
+
+    print(logfile.crashed(paths.find(), error), file=sys.stderr)
+    logfile.stop()
 
 
 def _silence() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from convend_tui import paths, plain
+from convend_tui.store.conflicts import merge
 from convend_tui.store.library import Library
 from convend_tui.store.partial import recover
 
@@ -37,8 +39,8 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def open_library() -> Library:
-    """The library; what a crash left behind is brought back first."""
+    """The library; what a crash left behind and what copies in conflict hold is brought in first."""
     library = Library(paths.find())
-    for sentence in recover(library):
+    for sentence in chain(recover(library), merge(library)):
         say(f"convend: {sentence}")
     return library

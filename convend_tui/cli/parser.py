@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: _Run, text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]) -> None:
         sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, command=name)
         for names, options in arguments:
             sub.add_argument(*names, **options)
 
@@ -251,6 +251,13 @@ def _out(command: Callable[..., None]) -> None:
         _arg("files", metavar="FILE", nargs="+", help="a JSON file, JSON Lines, a zip of either, or a folder"),
         _JSON,
     )
+    command(
+        "sync",
+        _late("sync", "run"),
+        "Put the threads of several machines together, through a git repository of yours.",
+        _arg("--init", metavar="REMOTE", help="the first time on each machine: the repository's address"),
+        _arg("--json", action="store_true", help="one JSON object: what was sent and what came"),
+    )
 
 
 def _setup(command: Callable[..., None], commands: Any) -> None:
@@ -262,6 +269,13 @@ def _setup(command: Callable[..., None], commands: Any) -> None:
     config = commands.add_parser("config", help="Settings.", description="Settings.", parents=[what])
     config.set_defaults(run=_late("setup", "config"))
     command("models", _late("setup", "models"), "The models of all servers, by their own lists.", _JSON)
+    command(
+        "doctor",
+        _late("doctor", "doctor"),
+        "Look at everything that convend needs, and say what is wrong and how to mend it. Changes nothing.",
+        _arg("--offline", action="store_true", help="without asking the servers, and without running key commands"),
+        _JSON,
+    )
     local = commands.add_parser("local", help="The built-in model.", description="The built-in model.")
     actions = local.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from convend_tui import config, paths
+from convend_tui import config, logfile, paths
 from convend_tui.cli.output import emit, open_library, say, write
 from convend_tui.ending.policy import NOT_ASKED, Judgement
 from convend_tui.errors import ConvendError, Locked, UsageError
@@ -54,6 +54,7 @@ class _Command:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.paths = paths.find()
+        logfile.start(self.paths, arguments.command)
         self.config = config.load(self.paths)
         self.models = Models(self.config, self.paths)
         self.library = open_library()
@@ -141,6 +142,8 @@ def _run(arguments: argparse.Namespace, begin: Callable[[_Command], Awaitable[Tu
             kind = "locked" if isinstance(error, Locked) else str(error)
             emit({"type": "error", "error": kind, "retryable": False})
         raise
+    finally:
+        logfile.stop()
 
 
 async def _print_text(turn: Turn) -> int:
@@ -152,8 +155,8 @@ async def _print_text(turn: Turn) -> int:
                 case e.TextDelta(text):
                     write(text)
                     open_line = not text.endswith("\n")
-                case e.Waiting(why):
-                    say(why)
+                case e.Waiting():
+                    say(event.words(event.seconds))
                 case e.ReplySaved() | e.TurnFailed() if open_line:
                     write("\n")
                     open_line = False
@@ -191,7 +194,7 @@ async def _print_json(turn: Turn) -> int:
             if (line := as_json(event)) is not None:
                 emit(line)
             if isinstance(event, e.Waiting):
-                say(event.why)
+                say(event.words(event.seconds))
             code = _closing_words(event, code)
     return code
 

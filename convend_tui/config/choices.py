@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convend_tui.files import write_atomic
+from convend_tui.files import read_regular, set_aside, write_atomic
 from convend_tui.paths import Paths
 
 
@@ -37,20 +37,14 @@ def choices_file(paths: Paths) -> Path:
 def load_choices(paths: Paths) -> Choices:
     """The choices; what is missing, broken or unreadable counts as not chosen. Never fails."""
     try:
-        text = choices_file(paths).read_text("utf-8")
-    except (OSError, ValueError):
+        return _read(choices_file(paths))
+    except (OSError, ValueError, RecursionError):
         return Choices()
-    import tomllib  # takes as long to load as this whole package: only where there is something to read
-
-    try:
-        found: dict[str, Any] = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return Choices()
-    return Choices(**{name: found[name] for name, kind in _TYPES.items() if isinstance(found.get(name), kind)})
 
 
-def save_choices(paths: Paths, choices: Choices) -> None:
-    """Replace the choices on disk, in one step.
+def save_choices(paths: Paths, choices: Choices) -> Path | None:
+    """Replace the choices on disk, in one step. What is there and cannot be read is put aside before that; returns
+    where it is then.
 
     Raises:
         StoreError: the disk refused.
@@ -58,5 +52,26 @@ def save_choices(paths: Paths, choices: Choices) -> None:
     values = {name: value for name, value in asdict(choices).items() if value is not None}
     import tomli_w
 
+    file, aside = choices_file(paths), None
+    try:
+        _read(file)
+    except (ValueError, RecursionError):
+        aside = set_aside(file)
+    except OSError:
+        pass  # most likely there is none
     # A name from the command line may hold what is not Unicode.
-    write_atomic(choices_file(paths), tomli_w.dumps(values).encode("utf-8", "replace"))
+    write_atomic(file, tomli_w.dumps(values).encode("utf-8", "replace"))
+    return aside
+
+
+def _read(file: Path) -> Choices:
+    """The choices in a file; a value of another type counts as not chosen.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read.
+    """
+    text = read_regular(file).decode("utf-8")
+    import tomllib  # takes as long to load as this whole package: only where there is something to read
+
+    found: dict[str, Any] = tomllib.loads(text)
+    return Choices(**{name: found[name] for name, kind in _TYPES.items() if isinstance(found.get(name), kind)})

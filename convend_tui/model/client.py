@@ -3,25 +3,30 @@ importing it takes several times as long as Textual."""
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-import msgspec
 
 from convend_tui.errors import ModelError
+from convend_tui.model import faults
 from convend_tui.model.endpoint import Endpoint, ModelInfo
+from convend_tui.model.faults import BOUND
+from convend_tui.model.sse import EventReader, NotAnEvent
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-BOUND = "thinking_bound"
-"""Kind of the error that says a thinking block belongs to another conversation."""
+__all__ = ["BOUND", "Client", "Stream", "warm"]
 
-_LONGEST_QUOTE = 400
-"""Characters of a server's own message that are repeated to the person."""
+_LINGER_S = 0.25
+"""Seconds to wait for the end of a stream whose message is complete, so that the connection can be used again."""
+_LOOK = 65_536
+"""Characters that are read of an answer that is no stream, to see what it says."""
+_MOST_MODELS = 10_000
+"""A list that goes on for ever is cut here."""
 
 
 def warm() -> None:
@@ -43,14 +48,31 @@ class Client:
         Raises:
             ModelError: no answer.
         """
-        import anthropic
-        import httpx2
-
+        sdk, model = self._client(), body.get("model", "")
         try:
-            response = await self._client().messages.create(**body, stream=True)
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError) as error:
-            raise self._translated(error, body.get("model", ""), began=False) from error
-        return Stream(self, response, body.get("model", ""))
+            response = await sdk.messages.create(**body, stream=True)
+        except _request_errors() as error:
+            raise self._translated(error, model) from error
+        try:
+            await self._require_stream(response.response)
+        except BaseException:
+            await response.close()
+            raise
+        return Stream(self, response, model)
+
+    async def _require_stream(self, response: Any) -> None:
+        """Refuse what is certainly no stream: a sign-in page of a network, an error with status 200."""
+        kind, text = response.headers.get("content-type", "").lower(), ""
+        if "json" in kind:
+            with suppress(*_transport_errors()):
+                async with asyncio.timeout(self.endpoint.timeout):
+                    async for piece in response.aiter_text():
+                        text += piece
+                        if len(text) > _LOOK:
+                            break
+        elif "html" not in kind:
+            return
+        raise faults.no_stream(kind, text, self.endpoint)
 
     async def models(self) -> list[ModelInfo]:
         """The server's own list of models, in its order.
@@ -58,23 +80,27 @@ class Client:
         Raises:
             ModelError: it has none, or does not answer.
         """
-        import anthropic
-        import httpx2
-
-        found: list[ModelInfo] = []
+        found: dict[str, ModelInfo] = {}
+        sdk = self._client()
         try:
-            async for model in self._client().models.list(limit=1000):
-                found.append(
-                    ModelInfo(
-                        str(model.id),
-                        str(getattr(model, "display_name", None) or model.id),
-                        getattr(model, "max_tokens", None),
-                        getattr(model, "max_input_tokens", None),
+            async with asyncio.timeout(self.endpoint.timeout):
+                async for model in sdk.models.list(limit=1000):
+                    name = model.id
+                    if not isinstance(name, str):
+                        continue  # whatever it is, it cannot be asked
+                    if name in found or len(found) >= _MOST_MODELS:
+                        break  # a server that gives the same page for ever
+                    found[name] = ModelInfo(
+                        name,
+                        str(getattr(model, "display_name", None) or name),
+                        _count(getattr(model, "max_tokens", None)),
+                        _count(getattr(model, "max_input_tokens", None)),
                     )
-                )
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
-            raise self._translated(error, "", began=False) from error
-        return found
+        except (AttributeError, TypeError, RecursionError, JSONDecodeError, UnicodeDecodeError) as error:
+            raise faults.no_list(self.endpoint) from error
+        except _request_errors() as error:
+            raise self._translated(error, "") from error
+        return list(found.values())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -89,18 +115,15 @@ class Client:
         import httpx2
 
         end = self.endpoint
-        options: dict[str, Any] = {}
-        if end.direct:
-            options["http_client"] = anthropic.DefaultAsyncHttpxClient(trust_env=False)
-        if end.ca_bundle is not None:
-            try:
-                trust = ssl.create_default_context(cafile=str(end.ca_bundle))
-            except (OSError, ssl.SSLError) as error:
-                raise ModelError(
-                    f"The certificates in {end.ca_bundle} (ca_bundle of server {end.name}) cannot be used: {error}.",
-                    kind="tls_error",
-                ) from error
-            options["http_client"] = anthropic.DefaultAsyncHttpxClient(verify=trust)
+        try:
+            http = anthropic.DefaultAsyncHttpxClient(
+                verify=_trust(end) if end.ca_bundle is not None else True,
+                trust_env=not end.direct,
+                # A redirect could carry the key and the conversation elsewhere.
+                follow_redirects=False,
+            )
+        except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
+            raise faults.of_setup(error, end) from error
         self._sdk = anthropic.AsyncAnthropic(
             # The SDK insists on a key; a server without one ignores it.
             api_key=end.key or "none",
@@ -109,34 +132,42 @@ class Client:
             timeout=httpx2.Timeout(end.timeout, connect=end.connect_timeout),
             # Retries are the turn's business: it shows them, and Esc stops them.
             max_retries=0,
-            **options,
+            http_client=http,
         )
         return self._sdk
 
-    def _translated(self, error: Exception, model: str, *, began: bool) -> ModelError:
-        """An error of the SDK or of its transport, as a sentence that says what to do."""
+    def _translated(self, error: Exception, model: str) -> ModelError:
+        """An error of the SDK or of its transport before the answer began, as a sentence that says what to do."""
         import anthropic
         import httpx2
 
-        name, host = self.endpoint.name, urlsplit(self.endpoint.base_url).netloc
+        end = self.endpoint
         if isinstance(error, anthropic.APIStatusError):
-            return _status_error(error, name, model, began)
-        if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
-            return ModelError(
-                f"{host} was silent for too long. Try again, or raise timeout in [network] of config.toml.",
-                kind="timeout_error",
-                retryable=not began,
-            )
-        if began:
-            return ModelError(f"The connection to {host} broke off in the middle of the answer.", kind="broken_off")
+            response = error.response
+            return faults.of_answer(faults.Answered(error.status_code, error.body, response.headers), end, model)
+        if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException | TimeoutError):
+            return faults.of_silence(error, end)
         if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError):
-            why = _root(error)
-            return ModelError(
-                f"No connection to {host}: {why}. Check the network, and base_url of server {name}.",
-                kind="connection_error",
-                retryable=True,
-            )
-        return ModelError(f"The answer of {host} could not be understood: {_short(str(error))}", kind="bad_answer")
+            return faults.of_connection(error, end)
+        return ModelError(
+            f"The answer of {end.host} could not be understood: {faults.short(end.without_secrets(str(error)))}",
+            kind="bad_answer",
+        )
+
+    def broken(self, error: Exception) -> ModelError:
+        """An error in the middle of an answer."""
+        import httpx2
+
+        host = self.endpoint.host
+        if isinstance(error, httpx2.TimeoutException | TimeoutError):
+            return faults.of_silence(error, self.endpoint)
+        if isinstance(error, NotAnEvent):
+            sentence = f"The answer of {host} broke off: it sent {error}."
+        elif isinstance(error, httpx2.DecodingError):
+            sentence = f"The answer of {host} broke off: it is not compressed as it says."
+        else:
+            sentence = f"The connection to {host} broke off in the middle of the answer."
+        return ModelError(sentence, kind="broken_off", retryable=True)
 
 
 class Stream:
@@ -146,99 +177,87 @@ class Stream:
         self._client = client
         self._response = response
         self._model = model
-        self.request_id: str | None = response.response.headers.get("request-id")
+        name = response.response.headers.get("request-id")
+        self.request_id: str | None = faults.short(client.endpoint.without_secrets(name)) if name else None
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """Yields events until the server closes the stream.
+        """Yields events until the message is complete, or the server closes the stream. Pings are left out.
 
         Raises:
-            ModelError: it broke off, or the server sent an error event.
+            ModelError: it broke off, was silent for longer than the endpoint's `timeout`, or the server sent an
+                error event.
         """
-        import anthropic
-        import httpx2
-
+        # Read here, not by the SDK: one event that it cannot read costs the answer there, and silence is not noticed
+        # while single bytes still come.
+        pieces = self._response.response.aiter_bytes()
+        reader = EventReader()
         try:
-            async for event in self._response:
-                # Quiet about what it does not know: a warning would land in the middle of the screen.
-                yield event.to_dict(mode="json", exclude_unset=True, warnings=False)
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
-            raise self._client._translated(error, self._model, began=True) from error
+            async for event in self._events(pieces, reader):
+                if event["type"] == "error":
+                    answered = faults.Answered(200, event, {})
+                    raise faults.of_answer(answered, self._client.endpoint, self._model)
+                yield event
+                if event["type"] == "message_stop":
+                    break
+            else:
+                return
+            with suppress(*_transport_errors()):
+                async with asyncio.timeout(_LINGER_S):
+                    async for _ in pieces:
+                        pass
+        except _transport_errors() as error:
+            raise self._client.broken(error) from error
         finally:
             await self._response.close()
 
-
-def _status_error(error: Any, server: str, model: str, began: bool) -> ModelError:
-    """`error`: an anthropic.APIStatusError; its status is 200 for an error event inside a stream."""
-    status: int = error.status_code
-    kind = str(error.type or _bare_type(error) or "error")
-    said = _said(error)
-    quote = f" It says: {said}" if said else ""
-    after = _retry_after(error)
-    wait = f" Try again in {after:.0f} s." if after else " Try again in a moment."
-    if "bound to a different conversation" in said:
-        return ModelError(f"The server found thinking of another conversation.{quote}", kind=BOUND)
-    if began or status == 200:
-        return ModelError(f"The server broke the answer off ({kind}).{quote}", kind=kind, retryable=True)
-    sentences = {
-        400: f"The server {server} refused the request (400).{quote}",
-        401: f"The server {server} did not accept the key (401). Check the key: ANTHROPIC_API_KEY, or this server's "
-        "entry in config.toml.",
-        402: f"The account of server {server} cannot be billed (402).{quote}",
-        403: f"The key of server {server} is not allowed to do this (403).{quote}",
-        404: f"The server {server} does not know the model “{model}”, or its base_url is wrong (404). Choose another "
-        "model.",
-        413: f"The conversation is too large for the server {server} (413). Begin a new chat or take a shorter branch.",
-        429: f"Too many requests to {server} just now (429).{wait}{quote}",
-        529: f"The server {server} is overloaded (529).{wait}",
-        503: f"The server {server} is not available just now (503).{wait}{quote}",
-    }
-    if kind == "exceed_context_size_error":
-        sentence = "The conversation has grown too long for this model. Edit an earlier message, or begin a new chat."
-    else:
-        sentence = sentences.get(status, f"The server {server} failed ({status}).{wait}{quote}")
-    retryable = status in (408, 409, 429) or status >= 500
-    return ModelError(sentence, kind=kind, retryable=retryable, retry_after=after)
+    async def _events(self, pieces: AsyncIterator[bytes], reader: EventReader) -> AsyncIterator[dict[str, Any]]:
+        patience = self._client.endpoint.timeout
+        clock = asyncio.get_running_loop()
+        until, taken = clock.time() + patience, reader.taken
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            for event in reader.feed(piece):
+                yield event
+            if reader.taken > taken:
+                # From here: the time that the event took to be shown is not the server's.
+                until, taken = clock.time() + patience, reader.taken
 
 
-def _bare_type(error: Any) -> object:
-    """The type in an error body without an envelope, as llama.cpp sends it."""
-    return error.body.get("type") if isinstance(error.body, dict) else None
+def _request_errors() -> tuple[type[Exception], ...]:
+    """What sending a request may raise: the SDK, its transport, and their parsers."""
+    import anthropic
+    import httpx2
+
+    found = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.InvalidURL)
+    return (*found, TimeoutError, ValueError, TypeError, RecursionError)
 
 
-def _said(error: Any) -> str:
-    """What the server itself said, from both shapes of error bodies."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error")
-        message = inner.get("message") if isinstance(inner, dict) else body.get("message")
-        if isinstance(message, str):
-            return _short(message)
-    return ""
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What reading a response may raise."""
+    import httpx2
+
+    return (httpx2.HTTPError, httpx2.StreamError, TimeoutError, ValueError)
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
+def _trust(end: Endpoint) -> ssl.SSLContext:
+    """The certificates that the person named.
 
-
-def _retry_after(error: Any) -> float | None:
+    Raises:
+        ModelError: they cannot be used.
+    """
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
-    except ValueError:
-        return None
+        return ssl.create_default_context(cafile=str(end.ca_bundle))
+    except (OSError, ssl.SSLError) as error:
+        raise ModelError(
+            f"The certificates in {end.ca_bundle} (ca_bundle of server {end.name}) cannot be used: {error}.",
+            kind="tls_error",
+        ) from error
 
 
-def _root(error: BaseException) -> str:
-    """The innermost reason, which names the fault; the outer ones only say that there was one."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    match error:
-        case msgspec.DecodeError():
-            return "the answer was not JSON"
-        case ConnectionRefusedError():
-            return "nothing listens there"
-        case socket.gaierror():
-            return "the name is not known"
-        case ssl.SSLError():
-            return f"the secure connection failed ({_short(str(error))}); ca_bundle names your own certificates"
-    return _short(str(error)).rstrip(".") or type(error).__name__
+def _count(value: object) -> int | None:
+    """A number of tokens, where it is one."""
+    return value if type(value) is int and value > 0 else None

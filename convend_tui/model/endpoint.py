@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+_SHORTEST_SECRET = 6
+"""Fewer characters would be taken out of words that have nothing to do with the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,19 @@ class Endpoint:
     connect_timeout: float = 10.0
     direct: bool = False
     """True for a server on this computer: proxies of the environment are not for it."""
+
+    @property
+    def host(self) -> str:
+        """Host and port, as sentences name them."""
+        return urlsplit(self.base_url).netloc
+
+    def without_secrets(self, text: str) -> str:
+        """A text that came from the server or a library, without the key and the headers' values."""
+        secrets = {self.key or "", *self.headers.values()}
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "(the key)" if secret == self.key else "(a header)")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

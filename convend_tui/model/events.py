@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -21,6 +22,12 @@ class Waiting(msgspec.Struct, frozen=True):
     """Something takes its time before the stream begins, such as the start of the built-in model."""
 
     why: str
+    seconds: float | None = None
+    """How long it waits before the request is sent again; None: nobody knows how long it takes."""
+
+    def words(self, left: float | None) -> str:
+        """What is said with `left` seconds to go."""
+        return self.why if not left or left <= 0 else f"{self.why} in {math.ceil(left)} s"
 
 
 class ReplyStarted(msgspec.Struct, frozen=True):

@@ -174,9 +174,9 @@ class LocalServer:
     def _spawn(self) -> subprocess.Popen[bytes]:
         ensure(self._paths.state)
         try:
-            self.log_file.write_bytes(b"")
             # Appending: two programs that share the file do not write into each other's lines.
-            with self.log_file.open("ab") as log:
+            handle = os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "ab") as log:
                 return _popen(log)
         except OSError as error:
             raise self._failed(error.strerror or str(error)) from error

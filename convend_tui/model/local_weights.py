@@ -172,7 +172,7 @@ class _Monotone:
 def _only_one(paths: Paths, report: _Monotone) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(ensure(paths.locks) / "local-model.lock")
+    lock = FileLock(ensure(paths.locks) / "local-model.lock", mode=0o600)
     while True:
         try:
             lock.acquire(timeout=_POLL_S)
@@ -311,7 +311,8 @@ def _take(source: IO[bytes], target: Path, report: _Monotone) -> None:
 
     digest, done = hashlib.sha256(), 0
     try:
-        with part.open("wb") as out:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(handle, "wb") as out:
             while block := source.read(_BLOCK):
                 done += len(block)
                 if done > SIZE:

@@ -6,16 +6,19 @@ types that this version does not know. Whatever is not understood is kept verbat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from convend_tui.model.events import TextDelta, ThinkingDelta
-from convend_tui.thread.records import Block
+from convend_tui.thread.records import DEEPEST, Block, is_deep
 
 CHUNK_MS = 50
 """Timing is kept as at most one pair per so many milliseconds."""
+_DEEPEST = DEEPEST // 2
+"""Of what a server sends: a record is a few levels more."""
 
 
 @dataclass(slots=True)
@@ -38,8 +41,8 @@ class ReplyBuilder:
         self.events += 1
         match event.get("type"):
             case "message_start":
-                message = event.get("message") or {}
-                self.model = _sound(message.get("model")) or self.model
+                message = _dict(event.get("message"))
+                self.model = _text(message.get("model")) or self.model
                 self._count(message.get("usage"))
             case "content_block_start":
                 block = event.get("content_block")
@@ -50,9 +53,9 @@ class ReplyBuilder:
                 if isinstance(delta, dict):
                     return self._delta(self._index(event), delta, ms)
             case "message_delta":
-                delta = event.get("delta") or {}
-                self.stop_reason = _sound(delta.get("stop_reason")) or self.stop_reason
-                self.stop_details = _sound(delta.get("stop_details")) or self.stop_details
+                delta = _dict(event.get("delta"))
+                self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
+                self.stop_details = _sound(_dict(delta.get("stop_details"))) or self.stop_details
                 self._count(event.get("usage"))
             case "message_stop":
                 self.complete = True
@@ -78,6 +81,9 @@ class ReplyBuilder:
         return index if isinstance(index, int) else max(self._blocks, default=0)
 
     def _start(self, index: int, block: Block, ms: int) -> TextDelta | ThinkingDelta | None:
+        if not isinstance(block.get("type"), str):
+            # Whoever reads the record relies on a type that is text. No server wants such a block back.
+            block = {**block, "type": _text(block.get("type")) or "unknown", "unknown_deltas": []}
         self._blocks[index] = dict(block)
         for name, event in (("text", TextDelta), ("thinking", ThinkingDelta)):
             if block.get("type") == name and isinstance(text := block.get(name), str) and text:
@@ -100,11 +106,11 @@ class ReplyBuilder:
                 self._pieces.setdefault((index, "input"), []).append(text)
             case {"type": "citations_delta", "citation": citation}:
                 block = self._blocks.setdefault(index, {"type": "text"})
-                block["citations"] = [*(block.get("citations") or []), citation]
+                block["citations"] = [*_list(block.get("citations")), citation]
             case _:
                 # A delta of a later API version: kept, so that the record has all that was sent.
                 block = self._blocks.setdefault(index, {"type": "unknown"})
-                block["unknown_deltas"] = [*block.get("unknown_deltas", []), delta]
+                block["unknown_deltas"] = [*_list(block.get("unknown_deltas")), delta]
         return None
 
     def _grow(
@@ -125,9 +131,12 @@ class ReplyBuilder:
         elif (index, "input") in self._pieces:
             text = _sound(self._joined(index, "input"))
             try:
-                block["input"] = msgspec.json.decode(text) if text.strip() else {}
-            except msgspec.DecodeError:
+                block["input"] = given = msgspec.json.decode(text) if text.strip() else {}
+            except (msgspec.DecodeError, RecursionError):
                 block |= {"input": {}, "partial_input": text}
+            else:
+                if is_deep(given, _DEEPEST):  # it would be lost in part, or not be read again
+                    block |= {"input": {}, "partial_input": text}
         elif kind == "tool_use":
             block.setdefault("input", {})
         return block
@@ -141,20 +150,37 @@ class ReplyBuilder:
     def _count(self, usage: object) -> None:
         # Cumulative by the API's rules: later figures replace earlier ones; absent ones stay.
         if isinstance(usage, dict):
-            self.usage |= {name: value for name, value in usage.items() if value is not None}
+            self.usage |= {name: value for name, value in _sound(usage).items() if value is not None}
 
 
-def _sound(value: Any) -> Any:
+def _text(value: object) -> str | None:
+    """A value that the record has as text: a server that sends another kind must not make a line nobody can read."""
+    return None if value is None else str(_sound(value if isinstance(value, str) else repr(value)))
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _sound(value: Any, left: int = _DEEPEST) -> Any:
     """A value that can be written: half characters (a server cut an emoji between two events) are put together,
-    and replaced where their other half is missing."""
+    and replaced where their other half is missing. What lies deeper than any server has reason to send is left out."""
     match value:
         case str():
             try:
                 value.encode()
             except UnicodeEncodeError:
                 return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case float() if not math.isfinite(value):
+            return None  # JSON has no such number
+        case dict() | list() if not left:
+            return "(nested too deeply)"
         case dict():
-            return {_sound(name): _sound(inner) for name, inner in value.items()}
+            return {_sound(name): _sound(inner, left - 1) for name, inner in value.items()}
         case list():
-            return [_sound(inner) for inner in value]
+            return [_sound(inner, left - 1) for inner in value]
     return value

@@ -149,15 +149,17 @@ def _content(message: r.Message, load_blob: Callable[[str], bytes], abilities: A
         return [
             {"type": "text", "text": block["text"].rstrip()}
             for block in message.content
-            if block.get("type") == "text" and str(block.get("text", "")).strip()
+            if block.get("type") == "text" and _says_something(block)
         ]
     blocks: list[r.Block] = []
     for block in message.content:
         kind = block.get("type")
         if kind not in _PORTABLE and "unknown_deltas" in block:
             continue  # it could not be put together whole
-        if kind == "text" and not str(block.get("text", "")).strip():
+        if kind == "text" and not _says_something(block):
             continue  # the API refuses empty text blocks, though some servers send them
+        if kind == "tool_use" and not _is_id(block.get("id")):
+            continue  # from a damaged file: no result could name it
         if _OWN_FIELDS & block.keys():
             block = {name: value for name, value in block.items() if name not in _OWN_FIELDS}
         source = block.get("source")
@@ -165,6 +167,16 @@ def _content(message: r.Message, load_blob: Callable[[str], bytes], abilities: A
             block = _attachment(block, load_blob, abilities)
         blocks.append(block)
     return blocks
+
+
+def _says_something(block: r.Block) -> bool:
+    """Whether a text block has text. Files may be damaged: anything may stand there."""
+    text = block.get("text")
+    return isinstance(text, str) and bool(text.strip())
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _attachment(block: r.Block, load_blob: Callable[[str], bytes], abilities: Abilities) -> r.Block:
@@ -198,7 +210,8 @@ def _paired(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
             # The message before may have gone: results that nobody had asked for.
             _add(fixed, "assistant", message["content"])
             continue
-        results = {b.get("tool_use_id"): b for b in message["content"] if b.get("type") == "tool_result"}
+        given = [b for b in message["content"] if b.get("type") == "tool_result"]
+        results = {b["tool_use_id"]: b for b in given if _is_id(b.get("tool_use_id"))}
         rest = [b for b in message["content"] if b.get("type") != "tool_result"]
         _add(fixed, "user", [results.get(i) or _orphan(i) for i in open_calls] + rest)
     if fixed and (left := _calls(fixed[-1])):
@@ -210,7 +223,7 @@ def _paired(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _calls(message: dict[str, Any]) -> list[str]:
     if message["role"] != "assistant":
         return []
-    return [b["id"] for b in message["content"] if b.get("type") == "tool_use" and b.get("id")]
+    return [b["id"] for b in message["content"] if b.get("type") == "tool_use" and _is_id(b.get("id"))]
 
 
 def _orphan(call_id: str) -> r.Block:

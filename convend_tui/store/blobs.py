@@ -7,13 +7,12 @@ import codecs
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from convend_tui.errors import AttachmentError, StoreError
-from convend_tui.files import write_atomic
+from convend_tui.files import open_regular, write_atomic
 from convend_tui.paths import Paths
 
 MIB = 1024 * 1024
@@ -143,21 +142,9 @@ def _read_regular(file: Path, limit: int) -> bytes | None:
     Raises:
         OSError: it cannot be read, or is not a regular file: reading a pipe or device may never end.
     """
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    # Opening a device may do something, and opening a pipe waits; what is opened is asked once more.
-    _require_regular(file.stat().st_mode)
-    handle = os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(handle, "rb") as opened:
-        _require_regular(os.fstat(opened.fileno()).st_mode)
+    with os.fdopen(open_regular(file), "rb") as opened:
         data = opened.read(limit + 1)
     return data if len(data) <= limit else None
-
-
-def _require_regular(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise OSError("it is a folder")
-    if not stat.S_ISREG(mode):
-        raise OSError("it is not an ordinary file")
 
 
 def _reason(error: OSError | ValueError) -> str:

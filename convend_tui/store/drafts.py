@@ -17,11 +17,13 @@ from typing import Literal
 import msgspec
 
 from convend_tui.errors import StoreError
-from convend_tui.files import write_atomic
+from convend_tui.files import read_regular, set_aside, write_atomic
 from convend_tui.paths import Paths
 
 _LONGEST = 60
 """Characters of an id in a file's name."""
+_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading raises of a file that is no draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Place:
         if self.kind == "whole":
             return thread
         message = re.sub(r"[^\w-]", "_", self.message)[:_LONGEST]
-        if message != self.message:
+        # Folders of macOS and Windows take two names that differ in their case for one.
+        if message != self.message.lower():
             message += "-" + hashlib.sha256(self.message.encode("utf-8", "replace")).hexdigest()[:16]
         return f"{thread}.{self.kind}-{message}"
 
@@ -79,6 +82,21 @@ def load(paths: Paths, place: Place) -> Draft:
     return _read(_file(paths, place))
 
 
+def rescue(paths: Paths, place: Place) -> Path | None:
+    """Where a draft is there and cannot be read, put it aside, so that the next one is not written over it. Returns
+    where it is now."""
+    file = _file(paths, place)
+    if not file.exists():
+        return None
+    try:
+        _decoded(file)
+    except _DAMAGE:
+        return set_aside(file)
+    except OSError:
+        return None  # it may be readable another time; nothing can be written over it either
+    return None
+
+
 def save(paths: Paths, place: Place, draft: Draft) -> None:
     """Keep a draft; an empty one is forgotten.
 
@@ -112,9 +130,13 @@ def of_branches(paths: Paths, thread_id: str) -> list[tuple[Place, Draft]]:
 
 def _read(file: Path) -> Draft:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Draft)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _decoded(file)
+    except (OSError, *_DAMAGE):
         return Draft()
+
+
+def _decoded(file: Path) -> Draft:
+    return msgspec.json.decode(read_regular(file), type=Draft)
 
 
 def _file(paths: Paths, place: Place) -> Path:

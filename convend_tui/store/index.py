@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from convend_tui.paths import Paths
 from convend_tui.store import index_search
-from convend_tui.store.index_schema import Database, key_of
+from convend_tui.store.index_schema import DAMAGE, Database, key_of
 from convend_tui.store.index_search import Hit, Wanted
 from convend_tui.store.index_write import STEP, Bringing, File, take_out
 from convend_tui.store.library import Library, Summary
@@ -94,7 +94,7 @@ class Index:
                         if stop is not None and stop():
                             break
                     return changed
-                except sqlite3.DatabaseError as error:
+                except DAMAGE as error:
                     with self._reading:
                         self._data.mend(error)
 
@@ -210,7 +210,7 @@ class Index:
                 # In memory there is one connection for everything.
                 with self._updating if self._data.memory is not None else self._reading:
                     return question(self._data.reader())
-            except sqlite3.DatabaseError as error:
+            except DAMAGE as error:
                 with self._updating, self._reading:
                     self._data.mend(error)
                 self.update()

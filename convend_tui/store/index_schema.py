@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from convend_tui import paths as p
 from convend_tui.errors import StoreError
 
@@ -52,6 +54,9 @@ CREATE UNIQUE INDEX message_id ON message (thread, id);
 _WORDS: Final = """CREATE VIRTUAL TABLE words USING fts5(text, tokenize="unicode61 remove_diacritics 2")"""
 _NO_WORDS: Final = "CREATE TABLE words (rowid INTEGER PRIMARY KEY, text TEXT)"
 
+DAMAGE: Final = (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.MsgspecError)
+"""What is raised where a database does not hold what was written: by SQLite, and by what makes text and states of its
+bytes."""
 _OUT_OF_REACH: Final = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
@@ -69,7 +74,7 @@ class Database:
 
     def __init__(self, file: Path, lock_file: Path, *, full_text: bool | None = None) -> None:
         self.file = file
-        self.full_text = _has_fts5() if full_text is None else full_text
+        self.full_text = has_fts5() if full_text is None else full_text
         """Whether there is FTS5; without it each search reads all there is."""
         self.memory: str | None = None
         """Why the database is in memory; None: it is the file."""
@@ -107,7 +112,7 @@ class Database:
         is_open = self._writer is not None or self._reader is not None
         return is_open and self.memory is None and _inode(self.file) != self._inode
 
-    def mend(self, error: sqlite3.DatabaseError) -> None:
+    def mend(self, error: Exception) -> None:
         """After an error: the next connection is to a new database.
 
         Raises:
@@ -242,7 +247,8 @@ def _patiently(connection: sqlite3.Connection, work: Callable[[], object]) -> No
         except sqlite3.OperationalError as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            # One that Python raises itself has no code.
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             if (commits := _commits(connection)) != seen:
                 seen, end = commits, time.monotonic() + LOCK_S
@@ -267,7 +273,8 @@ def _inode(file: Path) -> int:
 
 
 @cache
-def _has_fts5() -> bool:
+def has_fts5() -> bool:
+    """Whether this Python's SQLite has FTS5."""
     with closing(sqlite3.connect(":memory:")) as connection:
         try:
             connection.execute("CREATE VIRTUAL TABLE words USING fts5(text)")

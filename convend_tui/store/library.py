@@ -15,6 +15,7 @@ from convend_tui import paths as p
 from convend_tui.errors import NotFound, StoreError
 from convend_tui.files import sync_folder
 from convend_tui.paths import Paths
+from convend_tui.plain import one_line
 from convend_tui.store import handle as h
 from convend_tui.store.log import LogFile, failed
 from convend_tui.thread import lock
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
     from convend_tui.store.index import Index
 
 SUFFIX = ".jsonl"
+_LONGEST_NAME = 240
+"""Bytes of a thread's id: most file systems have names of 255."""
 _BESIDE = re.compile(r"~\d+\Z")
 """What a copy in the trash has behind its name, where there is another one of that name."""
+_IN_CONFLICT = re.compile(
+    r"(?P<original>.+?)(\.sync-conflict-\d{8}-\d{6}(-[A-Z0-9]+)?| ?\([^()]*([ck]onfli(ct|kt|t))[^()]*\))+\.jsonl\Z",
+    re.IGNORECASE,
+)
+"""What Syncthing, and Dropbox and its like in most languages, call a copy that they set aside."""
 LAST = "@last"
 """The word that names the thread used last, or the newest message on the current path."""
 
@@ -80,7 +88,7 @@ class Library:
         now = datetime.now(UTC)
         thread_id = f"{now:%Y%m%dT%H%M%S}-{os.urandom(4).hex()}"
         header = h.new_header(thread_id, r.timestamp(now), settings)
-        return h.ThreadHandle(self._log(thread_id), Thread(header), on_disk=False)
+        return h.ThreadHandle(self.log(thread_id), Thread(header), on_disk=False)
 
     def open(self, thread_id: str) -> h.ThreadHandle:
         """Open a thread by its full id.
@@ -88,7 +96,7 @@ class Library:
         Raises:
             NotFound: there is no such file. Unreadable, StoreError: it cannot be read.
         """
-        log = self._log(thread_id)
+        log = self.log(thread_id)
         if not log.path.exists():
             raise NotFound(f"There is no thread {thread_id}.")
         return h.open_handle(log)
@@ -111,10 +119,12 @@ class Library:
         try:
             with os.scandir(self.paths.threads) as entries:
                 for entry in entries:
-                    if entry.name.endswith(SUFFIX) and entry.is_file():
-                        stat = entry.stat()
-                        thread_id = entry.name.removesuffix(SUFFIX)
-                        found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino, thread_id))
+                    # One that has just gone, or a link in a circle, says nothing of the others.
+                    with suppress(OSError):
+                        if _is_thread(entry.name) and entry.is_file():
+                            stat = entry.stat()
+                            thread_id = entry.name.removesuffix(SUFFIX)
+                            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino, thread_id))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -171,7 +181,7 @@ class Library:
         Raises:
             NotFound: this cannot be a thread's id.
         """
-        return self._log(thread_id).path
+        return self.log(thread_id).path
 
     # -- what a person does to a thread as a whole ----------------------------------------------------------
 
@@ -191,7 +201,7 @@ class Library:
         Raises:
             NotFound: there is no such thread. StoreError: the disk refused, or another process is writing it.
         """
-        log = self._log(thread_id)
+        log = self.log(thread_id)
         with log.locked():
             if not log.path.exists():
                 raise NotFound(f"There is no thread {thread_id}.")
@@ -199,7 +209,7 @@ class Library:
                 place = _place_for(log.path, self.paths.trash / log.path.name)
             except OSError as error:
                 raise failed("moved", log.path, error) from error
-            _move(log.path, place)
+            move(log.path, place)
 
     def untrash(self, trashed_id: str) -> str:
         """Bring a thread back from the trash; returns its id.
@@ -209,13 +219,13 @@ class Library:
         """
         thread_id = _BESIDE.sub("", trashed_id)
         source = self.paths.trash / self.file(trashed_id).name
-        log = self._log(thread_id)
+        log = self.log(thread_id)
         with log.locked():
             if not source.exists():
                 raise NotFound(f"There is no trashed thread {trashed_id}.")
             if log.path.exists():
                 raise StoreError(f"The thread {thread_id} is in its place already. Its copy was left in the trash.")
-            _move(source, log.path)
+            move(source, log.path)
         return thread_id
 
     def trashed(self) -> list[Summary]:
@@ -228,7 +238,7 @@ class Library:
         for trashed_id in self.trashed_ids():
             file = self.paths.trash / f"{trashed_id}{SUFFIX}"
             try:
-                thread = h.open_handle(LogFile(file, self._log(trashed_id).lock_path, self.paths.state / "torn")).thread
+                thread = h.open_handle(LogFile(file, self.log(trashed_id).lock_path, self.paths.state / "torn")).thread
                 found.append(summarize(trashed_id, thread))
             except StoreError as error:
                 at = self._modified(file)
@@ -262,9 +272,16 @@ class Library:
         """
         return _resolved(words, self.trashed_ids(), "trashed thread", "There is nothing in the trash.")
 
-    def _log(self, thread_id: str) -> LogFile:
-        if not thread_id or Path(thread_id).name != thread_id:
-            raise NotFound(f"{thread_id!r} is not a thread id.")
+    def log(self, thread_id: str) -> LogFile:
+        """The file of a thread and its lock, whether it exists or not.
+
+        Raises:
+            NotFound: this cannot be a thread's id.
+        """
+        # It may come from a file: no folder, no NUL, and no longer than a file's name may be.
+        name = thread_id.encode("utf-8", "surrogatepass")
+        if not name or Path(thread_id).name != thread_id or b"\0" in name or len(name) > _LONGEST_NAME:
+            raise NotFound(f"{one_line(thread_id, 80)!r} is not a thread id.")
         return LogFile(
             self.paths.threads / f"{thread_id}{SUFFIX}",
             self.paths.locks / f"{thread_id}.lock",
@@ -276,6 +293,19 @@ class Library:
             return r.timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
         except OSError:
             return r.timestamp(datetime.now(UTC))
+
+
+def original_of(name: str) -> str | None:
+    """The id of the thread that a file is a copy in conflict of, by its name; None: it is no such copy."""
+    if "(" not in name and ".sync-" not in name:
+        return None
+    found = _IN_CONFLICT.fullmatch(name)
+    return found["original"] if found else None
+
+
+def _is_thread(name: str) -> bool:
+    """Whether a file of the folder is a thread: no copy in conflict, nor what is hidden, such as `._` of macOS."""
+    return name.endswith(SUFFIX) and not name.startswith(".") and original_of(name) is None
 
 
 def _resolved(words: str, ids: list[str], what: str, nothing: str) -> str:
@@ -299,7 +329,7 @@ def _place_for(source: Path, target: Path) -> Path:
     return target
 
 
-def _move(source: Path, target: Path) -> None:
+def move(source: Path, target: Path) -> None:
     """Move a file to a name that is free, durably."""
     p.ensure(target.parent)
     try:

@@ -16,11 +16,17 @@ from pathlib import Path
 
 from convend_tui import paths as p
 from convend_tui.errors import StoreError, Unreadable
-from convend_tui.files import sync_folder, write_atomic
+from convend_tui.files import give_name, open_regular, sync_folder, write_atomic
 from convend_tui.thread import records as r
 
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for another process that is writing the same thread."""
+
+MOST_TRIES = 5
+"""Times that an append is made again because the file was replaced under it."""
+SEALED = 256
+"""Bytes before the place where reading goes on, by which the file is known again."""
+_BINARY = getattr(os, "O_BINARY", 0)
 
 AnyRecord = r.AnyRecord | r.Unknown
 
@@ -49,6 +55,8 @@ class LogFile:
     _offset: int = 0
     _lines: int = 0
     _identity: tuple[int, int] | None = None
+    _seal: bytes = b""
+    """The last bytes before `_offset`."""
     _headed: bool = False
     """A header was read since the file was made or replaced."""
     _held: Batch = Batch()
@@ -78,16 +86,20 @@ class LogFile:
         """
         with self._mutex:
             p.ensure(self.path.parent)
+            # The name comes last: a crash leaves no file that is empty or has half a header.
+            temporary = self.path.with_name(f".{self.path.name[:40]}.{os.urandom(4).hex()}.tmp")
             try:
-                fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600)
+                try:
+                    with os.fdopen(fd, "wb", buffering=0) as file:
+                        self._write(file.fileno(), b"".join(map(r.encode, records)), 0)
+                    give_name(temporary, self.path)
+                except BaseException:
+                    with suppress(OSError):
+                        temporary.unlink(missing_ok=True)
+                    raise
             except OSError as error:
                 raise failed("created", self.path, error) from error
-            try:
-                with os.fdopen(fd, "wb", buffering=0) as file:
-                    self._write(file.fileno(), b"".join(map(r.encode, records)), 0)
-            except StoreError:
-                self.path.unlink(missing_ok=True)
-                raise
             with suppress(OSError):  # not every file system syncs folders
                 sync_folder(self.path.parent)
 
@@ -106,27 +118,41 @@ class LogFile:
             Whatever `rule` raises. What others had appended comes with the next `held` or `read_new`.
         """
         with self._mutex, self.locked():
-            if not self.path.exists():
-                raise StoreError(f"The thread file {self.path} is gone: it was moved or deleted by another program.")
-            try:
-                with self.path.open("r+b", buffering=0) as file:
-                    fresh = self._up_to_date(file.fileno())
-                    if not self._headed:
-                        raise StoreError(
-                            f"{self.path} was emptied or replaced by another program, and is no thread file any "
-                            "more. Nothing was written. Put a copy of it back."
-                        )
-                    if rule is not None:
-                        rule(fresh)
-                    data = b"".join(map(r.encode, records))
-                    if data:
-                        self._write(file.fileno(), data, self._offset)
-            except OSError as error:
-                raise failed("written", self.path, error) from error
-            self._held = Batch()
-            self._offset += len(data)
-            self._lines += len(records)
-            return fresh
+            for _ in range(MOST_TRIES):
+                fresh = self._append(records, rule)
+                if fresh is not None:
+                    return fresh
+        raise StoreError(f"{self.path} is being replaced again and again by another program. Try again later.")
+
+    def _append(self, records: Sequence[r.Record], rule: Callable[[Batch], None] | None) -> Batch | None:
+        """Append once; None: meanwhile another program put another file in the place of the one that was written."""
+        try:
+            with os.fdopen(open_regular(self.path, os.O_RDWR), "r+b", buffering=0) as file:
+                fd = file.fileno()
+                fresh = self._up_to_date(fd)
+                if not self._headed:
+                    raise StoreError(
+                        f"{self.path} was emptied or replaced by another program, and is no thread file any "
+                        "more. Nothing was written. Put a copy of it back."
+                    )
+                if rule is not None:
+                    rule(fresh)
+                data = b"".join(map(r.encode, records))
+                if data:
+                    self._write(fd, data, self._offset)
+                # Programs that copy files between machines know nothing of our lock.
+                if _identity(os.fstat(fd)) != _identity(self.path.stat()):
+                    return None
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"The thread file {self.path} is gone: it was moved or deleted by another program."
+            ) from error
+        except OSError as error:
+            raise failed("written", self.path, error) from error
+        self._held = Batch()
+        self._passed(data)
+        self._lines += len(records)
+        return fresh
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -153,21 +179,29 @@ class LogFile:
     def _up_to_date(self, fd: int) -> Batch:
         """Read up to the end, and mend what stands after the last newline: a whole record is completed, a torn one
         is cut off."""
-        self._held = fresh = self._with_held(self._read_new())
-        tail = os.pread(fd, os.fstat(fd).st_size - self._offset, self._offset)
-        if not tail:
+        self._held = fresh = self._with_held(self._read_from(fd))
+        tail = _bytes(fd, self._offset, os.fstat(fd).st_size)
+        if not tail or not self._headed:  # a file that is no thread is none of ours: nothing of it is cut off
             return fresh
         try:
             r.decode(tail)
         except Unreadable:
-            write_atomic(self.torn_folder / f"{self.path.stem}-{self._offset}", tail)
+            self._keep_torn(tail)
             os.ftruncate(fd, self._offset)
             problem = f"the last line was torn ({len(tail)} bytes) and was cut off"
             self._held = Batch(fresh.records, (*fresh.problems, problem), fresh.replaced)
             return self._held
         self._write(fd, b"\n", self._offset + len(tail))
-        self._held = self._with_held(self._read_new())
+        self._held = self._with_held(self._read_from(fd))
         return self._held
+
+    def _keep_torn(self, tail: bytes) -> None:
+        file = self.torn_folder / f"{self.path.stem}-{self._offset}"
+        number = 1
+        while file.exists() and file.read_bytes() != tail:
+            number += 1
+            file = file.with_name(f"{self.path.stem}-{self._offset}~{number}")
+        write_atomic(file, tail)
 
     def _with_held(self, more: Batch) -> Batch:
         held, self._held = self._held, Batch()
@@ -175,23 +209,20 @@ class LogFile:
 
     def _read_new(self) -> Batch:
         try:
-            with self.path.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                identity = (stat.st_dev, stat.st_ino)
-                known = self._identity is not None
-                replaced = known and (identity != self._identity or stat.st_size < self._offset)
-                # Without a header the file is read from its start, until somebody has put it right.
-                if replaced or (known and not self._headed and stat.st_size != self._offset):
-                    replaced = True
-                    self._offset = self._lines = 0
-                    self._headed = False
-                self._identity = identity
-                if stat.st_size == self._offset:
-                    return Batch(replaced=replaced)
-                file.seek(self._offset)
-                data = file.read()
+            with os.fdopen(open_regular(self.path), "rb", buffering=0) as file:
+                return self._read_from(file.fileno())
         except OSError as error:
             raise failed("read", self.path, error) from error
+
+    def _read_from(self, fd: int) -> Batch:
+        stat = os.fstat(fd)
+        replaced = self._is_other(fd, stat)
+        if replaced:
+            self._offset = self._lines = 0
+            self._seal = b""
+            self._headed = False
+        self._identity = _identity(stat)
+        data = _bytes(fd, self._offset, stat.st_size)
         end = data.rfind(b"\n") + 1
         records: list[AnyRecord] = []
         problems: list[str] = []
@@ -204,8 +235,25 @@ class LogFile:
             except Unreadable as error:
                 problems.append(f"line {self._lines} is skipped: {error}")
         self._headed = self._headed or any(isinstance(record, r.Header) for record in records)
-        self._offset += end
+        self._passed(data[:end])
         return Batch(tuple(records), tuple(problems), replaced)
+
+    def _is_other(self, fd: int, stat: os.stat_result) -> bool:
+        """Whether this is not the file that was read before, with something behind it."""
+        if self._identity is None:
+            return False
+        if _identity(stat) != self._identity or stat.st_size < self._offset:
+            return True
+        # Without a header the file is read from its start, until somebody has put it right.
+        if not self._headed and stat.st_size != self._offset:
+            return True
+        # An editor may have written it anew in its place, and a new file may get the old one's number.
+        return _bytes(fd, self._offset - len(self._seal), self._offset) != self._seal
+
+    def _passed(self, data: bytes) -> None:
+        """These bytes were read or written."""
+        self._offset += len(data)
+        self._seal = (self._seal + data)[-SEALED:]
 
     def _write(self, fd: int, data: bytes, end: int) -> None:
         """Write all of `data` at `end` and sync; on failure the file is as long as before."""
@@ -219,6 +267,22 @@ class LogFile:
             with suppress(OSError):
                 os.ftruncate(fd, end)
             raise failed("written", self.path, error) from error
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _bytes(fd: int, start: int, end: int) -> bytes:
+    """What a file holds from `start` to `end`, or to its end."""
+    if start >= end:
+        return b""
+    os.lseek(fd, start, os.SEEK_SET)
+    found: list[bytes] = []
+    while start < end and (piece := os.read(fd, end - start)):
+        found.append(piece)
+        start += len(piece)
+    return b"".join(found)
 
 
 def failed(what: str, path: Path, error: OSError) -> StoreError:

@@ -15,6 +15,7 @@ import msgspec
 
 from convend_tui import paths as p
 from convend_tui.errors import StoreError
+from convend_tui.files import read_regular, write_atomic
 from convend_tui.store.library import Library
 from convend_tui.store.log import failed
 from convend_tui.thread import records as r
@@ -71,7 +72,8 @@ class Checkpoint:
 def recover(library: Library) -> Iterator[str]:
     """Bring back what dead processes left: each as a `partial` message of its thread. Yields a sentence for each.
 
-    A checkpoint that cannot be read or placed is left where it is.
+    A checkpoint that cannot be placed is left where it is; one that cannot be read (a power cut leaves such: it is not
+    synced) is put aside.
     """
     folder = library.paths.partial
     if not folder.is_dir():
@@ -96,18 +98,33 @@ def recover(library: Library) -> Iterator[str]:
 
 def _bring_back(library: Library, file: Path) -> Iterator[str]:
     try:
-        saved = msgspec.json.decode(file.read_bytes(), type=_Saved)
+        saved = msgspec.json.decode(read_regular(file), type=_Saved)
         handle = library.open(saved.thread)
         if saved.message.id not in handle.thread.messages:
             handle.append_now([msgspec.structs.replace(saved.message, at=handle.now())])
             yield f"A reply that was cut off has been brought back in “{handle.thread.title}”."
         file.unlink()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        yield f"{file} could not be read and was left as it is: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        yield _put_aside(library, file, error)
     except StoreError as error:
         yield f"A reply that was cut off could not be brought back: {error} It is kept in {file}."
     except OSError as error:
-        yield f"{file} could not be removed: {error.strerror}"
+        yield f"{file} could not be read or removed, and was left as it is: {error.strerror or error}."
+
+
+def _put_aside(library: Library, file: Path, error: Exception) -> str:
+    """Keep a broken checkpoint where torn lines are kept: it must not be told of at every start."""
+    try:
+        data = file.read_bytes()
+        if not data.strip(b"\0"):
+            file.unlink()
+            return "A reply that was cut off could not be brought back: nothing of it had reached the disk."
+        place = library.paths.state / "torn" / file.name
+        write_atomic(place, data)
+        file.unlink()
+    except (OSError, StoreError):
+        return f"{file} could not be read and was left as it is: {error}"
+    return f"A reply that was cut off could not be brought back: {error}. What there is of it is kept in {place}."
 
 
 def _remove(file: Path) -> None:

@@ -19,6 +19,8 @@ CACHE_LIFE = timedelta(minutes=5)
 CHARACTERS_A_TOKEN = 3.5
 """A rough measure for text that no server has counted yet."""
 MILLION = 1_000_000
+_IMPOSSIBLE = 10**15
+"""Tokens that no message ever took: such a number is damage."""
 
 
 class Rates(Protocol):
@@ -84,7 +86,7 @@ def tokens_of(usage: Mapping[str, Any] | None) -> Tokens:
 
     def count(name: str) -> int:
         value = (usage or {}).get(name)
-        return value if type(value) is int and value > 0 else 0
+        return value if type(value) is int and 0 < value < _IMPOSSIBLE else 0
 
     return Tokens(
         count("input_tokens"),
@@ -180,7 +182,9 @@ def _last_use(thread: Thread, message: r.Message) -> datetime:
         node = thread.messages[todo.pop()]
         if node.role == "assistant" and (ended := r.moment_of(node.at)) is not None:
             took = (node.timing or {}).get("total_ms")
-            began = ended - timedelta(milliseconds=took if isinstance(took, int | float) else 0)
-            newest = max(newest, began)
+            # A damaged file may hold any number: what took longer than a day was in no cache at its end.
+            if not isinstance(took, int | float) or not 0 <= took < timedelta(days=1) / timedelta(milliseconds=1):
+                took = 0
+            newest = max(newest, ended - timedelta(milliseconds=took))
         todo.extend(thread.children(node.id))
     return newest

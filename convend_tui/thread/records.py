@@ -17,6 +17,10 @@ from convend_tui.errors import Unreadable
 FORMAT = 1
 """The format this program writes. A file of a higher number is opened for reading only."""
 
+DEEPEST = 256
+"""So many arrays and objects in one another a record may hold. What is deeper can be read at one moment and not at the
+next, as that hangs on how many calls are under way; no server sends it."""
+
 Block = dict[str, Any]
 """A content block of the Messages API, verbatim."""
 
@@ -187,7 +191,7 @@ def decode(line: bytes) -> AnyRecord | Unknown:
         Unreadable: it is not JSON, or not a record; the message says what is wrong.
     """
     try:
-        return _decoder.decode(line)
+        record = _decoder.decode(line)
     except msgspec.ValidationError as error:
         kind = _type_of(line)
         if kind is not None and kind not in _KNOWN:
@@ -195,6 +199,22 @@ def decode(line: bytes) -> AnyRecord | Unknown:
         raise Unreadable(f"not a valid record: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"not valid JSON: {error}") from error
+    if line.count(b"[") + line.count(b"{") > DEEPEST and is_deep(msgspec.structs.astuple(record), DEEPEST):
+        raise Unreadable("not a valid record: it is nested too deeply")
+    return record
+
+
+def is_deep(value: Any, deepest: int) -> bool:
+    """Whether more than `deepest` lists, tuples and objects stand in one another."""
+    level = [value]
+    for _ in range(deepest + 1):
+        held = [
+            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list | tuple)
+        ]
+        if not held:
+            return False
+        level = [inner for items in held for inner in items]
+    return True
 
 
 def encode(record: Record) -> bytes:
@@ -217,11 +237,13 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment_of(at: str) -> datetime | None:
-    """The time of a record, or None where the text is not a time."""
+    """The time of a record, or None where the text is not a time, or one at the very ends of the calendar."""
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:
         return None
+    if not datetime.min.year < moment.year < datetime.max.year:
+        return None  # there are zones in which it has no date
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, InvalidThemeError
 from textual.command import Provider
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
-from convend_tui import config, paths, plain
+from convend_tui import config, logfile, paths, plain
 from convend_tui.errors import StoreError
 from convend_tui.model.connect import Models
+from convend_tui.store import behind
+from convend_tui.store.conflicts import merge
 from convend_tui.store.library import Library
 from convend_tui.store.partial import recover
 from convend_tui.tui.commands import Keys
 from convend_tui.tui.pasting import take_pastes_whole
 from convend_tui.tui.screen import ChatScreen
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 DEFAULT_THEME = "textual-dark"
 SAME_S = 5.0
@@ -50,6 +59,8 @@ class ConvendApp(App[None]):
         self.models = Models(settings, where)
         self.keys = Keys(settings.keys)
         self._told: dict[str, float] = {}
+        self._merged: set[str] = set()
+        self._behind = behind.Behind(lambda error: self.soon(lambda: self.tell(str(error), severity="warning")))
 
     def get_default_screen(self) -> Screen[None]:
         """The only screen there is; dialogs come over it."""
@@ -72,6 +83,8 @@ class ConvendApp(App[None]):
     async def _later(self) -> None:
         # The model SDK takes seconds to import: after the first paint, so that the first send need not wait.
         await asyncio.sleep(0.3)
+        logfile.start(self.paths, "screen")
+        logfile.note("screen.painted", terminal=os.environ.get("TERM"), columns=self.size.width, rows=self.size.height)
         if self.models.missing() is None:
             from convend_tui import session  # noqa: F401 - with all that sending needs
             from convend_tui.model import client
@@ -100,10 +113,26 @@ class ConvendApp(App[None]):
         if choices == self.choices:
             return
         self.choices = choices
+
+        def write() -> None:
+            if aside := config.save_choices(self.paths, choices):
+                sentence = f"The file of your choices could not be read. It was put aside as {aside}."
+                self.soon(lambda: self.tell(sentence))
+
         try:
-            config.save_choices(self.paths, choices)
+            self._behind.do(write)
         except StoreError as error:
             self.tell(str(error), severity="warning")
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have something done on the event loop, from any thread; nothing where the app has ended."""
+        with suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(call)
+
+    async def on_unmount(self) -> None:
+        """The end: what is still to be written is written first."""
+        await asyncio.to_thread(behind.finish)
 
     def tell(self, sentence: str, *, severity: str = "information", seconds: float | None = None) -> None:
         """A passing notice. The sentence may hold anybody's text: it is shown as data. What was said a moment ago is
@@ -113,9 +142,43 @@ class ConvendApp(App[None]):
         self._told[sentence] = monotonic()
         self.notify(plain.visible(sentence), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]
 
+    # -- errors that nobody expected ---------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's own way prints the values of local variables: messages, and keys."""
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        # A worker's error comes wrapped.
+        self._stop_at(error.error if isinstance(error, WorkerFailed) else error)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Called by the thread that reads the keys, with a traceback made to be printed."""
+        from rich.traceback import Traceback
+
+        for stack in (stack for one in renderables if isinstance(one, Traceback) for stack in one.trace.stacks[:3]):
+            last = stack.frames[-1:]
+            at = f"{last[0].filename[-60:]}:{last[0].lineno}" if last else None
+            logfile.note("screen.panic", error=stack.exc_type, at=at)
+        self._stop_at(RuntimeError())
+
+    def _stop_at(self, error: BaseException) -> None:
+        """End with one sentence in the terminal."""
+        self._return_code = 1
+        if not self._exit_renderables:
+            self.error_console.soft_wrap = True  # the name of the file can be copied
+            self._exit_renderables.append(plain.one_line(logfile.crashed(self.paths, error)))
+        self._close_messages_no_wait()
+
     def recovered(self) -> list[str]:
         """Bring back what a crash left behind; blocks on the disk."""
         return list(recover(self.library))
+
+    def merged(self) -> list[str]:
+        """Bring in what copies in conflict hold; blocks on the disk. The same sentence comes only once."""
+        found = [sentence for sentence in merge(self.library) if sentence not in self._merged]
+        self._merged.update(found)
+        return found
 
 
 def run_app() -> int:
@@ -133,4 +196,5 @@ def run_app() -> int:
     finally:
         app.models.stop_local()
         app.library.close()
+        logfile.stop()
     return app.return_code or 0

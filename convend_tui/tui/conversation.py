@@ -5,7 +5,6 @@ It turns the thread and the events of a turn into the transcript's items. It dra
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +20,7 @@ from convend_tui.thread.tree import Thread
 from convend_tui.tui.composer import ComposerState
 from convend_tui.tui.items import ALONE, MessageItem, Place, markdown_body
 from convend_tui.tui.notices import ErrorItem, NoticeItem, WelcomeItem
+from convend_tui.tui.turn import Turn
 
 if TYPE_CHECKING:
     from convend_tui.session import Session
@@ -40,16 +40,6 @@ class Standing:
     hidden: bool = False
     warned: bool = False
     ended: r.Ended | None = None
-
-
-@dataclass(slots=True)
-class Turn:
-    """A turn that runs."""
-
-    question: str | None = None
-    """None until it is on the disk."""
-    started: float = field(default_factory=time.monotonic)
-    reply: MessageItem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +227,14 @@ class Conversation:
                 self.below, self.draft_goes = None, "both"
                 self.failure = None
                 turn.reply = self._new_reply("…")
-            case e.Waiting(why):
-                turn.reply = turn.reply or self._new_reply(why)
-                turn.reply.status = why
-                return turn.reply.key
+            case e.Waiting():
+                turn.reply = turn.reply or self._new_reply("…")
+                turn.waits(event)
+                return turn.count_down()
             case e.ReplyStarted(_, _, model):
                 turn.reply = turn.reply or self._new_reply("…")
                 turn.reply.model = model
+                turn.goes_on()
             case e.TextDelta(text) if turn.reply is not None:
                 turn.reply.status = ""
                 turn.reply.body.append(text)

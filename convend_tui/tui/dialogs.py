@@ -23,12 +23,17 @@ LONGEST_PASTE = 10_000
 
 
 class LineInput(Input):
-    """An input of one line, which takes a paste as one visible line."""
+    """An input of one line. What it begins with and what is pasted becomes one visible line: Textual draws the value of
+    an input as it is, and it may be out of a file."""
 
     DEFAULT_CSS = """
     LineInput { border: none; height: 1; padding: 0 1; background: $background; }
     LineInput:focus { border: none; }
     """
+
+    def __init__(self, value: str = "", *, placeholder: str = "", select_on_focus: bool = True) -> None:
+        shown = visible(value).replace("\n", " ")
+        super().__init__(shown, placeholder=one_line(placeholder), select_on_focus=select_on_focus)
 
     def on_paste(self, event: events.Paste) -> None:
         """Take the beginning of a paste, without what a terminal would obey."""

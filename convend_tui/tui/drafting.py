@@ -10,6 +10,7 @@ import msgspec
 
 from convend_tui.errors import StoreError
 from convend_tui.store import drafts
+from convend_tui.store.behind import Behind
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from convend_tui.tui.composer import ComposerState
@@ -29,6 +30,11 @@ class Drafting:
         self._screen = screen
         self._kept: dict[drafts.Place, drafts.Draft] = {}
         """What was last read or written of a place: what has not changed is not written again."""
+        self._behind = Behind(self._failed)
+        self._waiting: dict[drafts.Place, drafts.Draft] = {}
+        """What is still to be written."""
+        self._failing = False
+        """A draft could not be written: none is taken away before one can."""
 
     # -- the chat that is shown -----------------------------------------------------------------------
 
@@ -100,7 +106,7 @@ class Drafting:
         thread = self._screen.conversation.thread
         if thread is None:
             return drafts.Draft()
-        draft = drafts.load(self._screen.convend.paths, drafts.Place(thread.id, "edit", message.id))
+        draft = self._load(drafts.Place(thread.id, "edit", message.id))
         return drafts.Draft() if full_text(draft) == r.text_of(message) else draft
 
     @property
@@ -133,7 +139,7 @@ class Drafting:
         """What was last written where a chat is now. Has the branch grown since, it is found where the branch ended
         then; `move` brings it along."""
         place = self.place_of(conversation)
-        draft = drafts.load(self._screen.convend.paths, place)
+        draft = self._load(place)
         self._kept[place] = _unplaced(draft)
         if draft or place.kind != "end":
             return draft
@@ -144,14 +150,23 @@ class Drafting:
 
     def _left_behind(self, conversation: Conversation) -> tuple[drafts.Place, drafts.Draft]:
         """The nearest draft above the end that belonged to the end once; else that of the whole thread."""
-        thread, paths = conversation.thread, self._screen.convend.paths
+        thread = conversation.thread
         assert thread is not None and conversation.leaf is not None  # the place is the end of a branch
-        found = {p.message: (p, d) for p, d in drafts.of_branches(paths, thread.id) if p.kind == "end"}
+        found = {p.message: (p, d) for p, d in self._of_branches(thread.id) if p.kind == "end"}
         for message in thread.ancestry(conversation.leaf) if found else ():
             if message.id in found:
                 return found[message.id]
         whole = drafts.Place(thread.id)
-        return whole, drafts.load(paths, whole)
+        return whole, self._load(whole)
+
+    def _load(self, place: drafts.Place) -> drafts.Draft:
+        """The draft of a place. One that cannot be read is put aside, and the person is told where it is."""
+        if (waiting := self._waiting.get(place)) is not None:
+            return waiting
+        paths = self._screen.convend.paths
+        if aside := drafts.rescue(paths, place):
+            self._screen.convend.tell(f"A draft could not be read. It was put aside as {aside}.", severity="warning")
+        return drafts.load(paths, place)
 
     def keep_edit(self, conversation: Conversation, state: ComposerState, *, under_way: bool) -> None:
         """Write down what an edit has come to. Left (not `under_way`) without a change, it is forgotten."""
@@ -164,9 +179,10 @@ class Drafting:
         draft = msgspec.structs.replace(draft, under_way=under_way, again=editing.again)
         self._save(drafts.Place(thread.id, "edit", editing.message), draft)
 
-    def forget(self, place: drafts.Place) -> None:
-        """What was a draft has been sent."""
-        self._save(place, drafts.Draft())
+    def forget(self, place: drafts.Place, but_for: ComposerState | None = None) -> None:
+        """What was a draft has been sent. With `but_for`, the state that was sent: what was typed since stays."""
+        later = typed_since(but_for, as_state(self._load(place))) if but_for is not None else ComposerState()
+        self._save(place, as_draft(later))
 
     def _take_up(self, conversation: Conversation) -> None:
         """A chat is shown for the first time since the start: an edit or a continuation that was under way is again."""
@@ -174,7 +190,7 @@ class Drafting:
         if conversation.is_taken_up or thread is None:
             return
         conversation.is_taken_up = True
-        for place, draft in drafts.of_branches(self._screen.convend.paths, thread.id):
+        for place, draft in self._of_branches(thread.id):
             if not draft.under_way:
                 continue
             if place.kind == "edit" and lock.may_edit(thread, place.message) is None:
@@ -184,17 +200,52 @@ class Drafting:
             elif place.kind == "below" and lock.may_send(thread, place.message) is None:
                 conversation.go_on_below(place.message)
 
+    def _of_branches(self, thread_id: str) -> list[tuple[drafts.Place, drafts.Draft]]:
+        """As `drafts.of_branches`, with what is still to be written."""
+        found = dict(drafts.of_branches(self._screen.convend.paths, thread_id))
+        for place, draft in list(self._waiting.items()):
+            found.pop(place, None)
+            if draft and place.thread == thread_id and place.kind != "whole":
+                found[place] = draft
+        return list(found.items())
+
     def _save(self, place: drafts.Place, draft: drafts.Draft) -> bool:
-        """Write a draft that has changed. False where the disk refused."""
+        """Write a draft that has changed. False where the disk refused; behind a slow one that is said later."""
         if self._kept.get(place) == _unplaced(draft):
             return True
-        try:
-            drafts.save(self._screen.convend.paths, place, draft)
-        except StoreError as error:
-            self._screen.convend.tell(f"Your draft could not be kept: {error}", severity="warning")
-            return False
+        paths = self._screen.convend.paths
         self._kept[place] = _unplaced(draft)
+        self._waiting[place] = draft
+
+        def write() -> None:
+            if self._waiting.get(place) is not draft:
+                return  # there is a newer one by now
+            try:
+                if draft or not self._failing:
+                    drafts.save(paths, place, draft)
+                    self._failing = False
+            except StoreError:
+                self._failing = True
+                self._kept.pop(place, None)
+                raise
+            finally:
+                if self._waiting.get(place) is draft:
+                    del self._waiting[place]
+
+        try:
+            self._behind.do(write)
+        except StoreError as error:
+            self._failing = False  # whoever asked is told, and takes nothing away
+            self._tell_of(error)
+            return False
         return True
+
+    def _failed(self, error: StoreError) -> None:
+        """Called by the thread that writes."""
+        self._screen.convend.soon(lambda: self._tell_of(error))
+
+    def _tell_of(self, error: StoreError) -> None:
+        self._screen.convend.tell(f"Your draft could not be kept: {error}", severity="warning")
 
 
 def full_text(draft: drafts.Draft) -> str:
@@ -218,6 +269,29 @@ def _joined(first: drafts.Draft, second: drafts.Draft) -> drafts.Draft:
         return second
     # Tokens of two drafts may be the same: folded again when it is shown.
     return drafts.Draft(text=f"{one}\n\n{other}" if one and other else one or other, attachments=files)
+
+
+def typed_since(sent: ComposerState, now: ComposerState) -> ComposerState:
+    """What came into the composer after it was sent: a slow disk leaves time for that. Where more than its end was
+    changed, all of it."""
+    files = tuple(path for path in now.attachments if path not in sent.attachments)
+    if not now.text.startswith(sent.text):
+        return replace(now, attachments=files)
+    return _at_end(now.text.removeprefix(sent.text).lstrip("\n"), now, files)
+
+
+def joined(before: ComposerState, later: ComposerState) -> ComposerState:
+    """A draft that lay aside, with what was typed since below it."""
+    if not later.text and not later.attachments:
+        return before
+    text = f"{before.text}\n\n{later.text}" if before.text and later.text else before.text or later.text
+    both = replace(before, pastes=(*before.pastes, *later.pastes))
+    return _at_end(text, both, (*before.attachments, *later.attachments))
+
+
+def _at_end(text: str, state: ComposerState, files: tuple[Path, ...]) -> ComposerState:
+    rows = text.split("\n")
+    return replace(state, text=text, cursor=(len(rows) - 1, len(rows[-1])), attachments=files)
 
 
 def as_state(draft: drafts.Draft) -> ComposerState:

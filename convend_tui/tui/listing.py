@@ -70,8 +70,10 @@ class Listing:
             self._looking = self._screen.run_worker(self._look, group="watch")
 
     def _tick(self) -> None:
-        if self._screen.conversation.turn is not None:
+        if (turn := self._screen.conversation.turn) is not None:
             self._screen.refresh_lines()
+            if (key := turn.count_down()) is not None:
+                self._screen.transcript.item_changed(key)
 
     def changed(self) -> None:
         """The list may be old: bring the index up to date in the background, and the list if there is anything new."""
@@ -133,6 +135,8 @@ class Listing:
     async def _refill(self) -> None:
         """Ten thousand rows are only made anew where any of them is another: at the head, or in their number (another
         process may have updated the index too)."""
+        for sentence in await asyncio.to_thread(self._screen.convend.merged):
+            self._screen.convend.tell(sentence)
         changed = await self.indexing.update(self._show)
         shows = await self.indexing.count_and_head(HEAD)
         if changed or shows != self._shown_of:

@@ -16,10 +16,11 @@ from convend_tui.store import drafts
 from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.thread import records as r
 from convend_tui.tui.composer import ComposerState
-from convend_tui.tui.conversation import Conversation, Editing, Turn
-from convend_tui.tui.drafting import as_state
+from convend_tui.tui.conversation import Conversation, Editing
+from convend_tui.tui.drafting import as_state, joined, typed_since
 from convend_tui.tui.items import clock
 from convend_tui.tui.touring import BANNER as TOUR_ENDS
+from convend_tui.tui.turn import Turn
 
 if TYPE_CHECKING:
     from convend_tui.ending.policy import Judgement
@@ -41,6 +42,8 @@ class Sending:
     def __init__(self, screen: ChatScreen) -> None:
         self._screen = screen
         self._workers: dict[int, Worker[None]] = {}
+        self._sent: dict[int, ComposerState] = {}
+        """What was in the composer of a chat when it was sent, until it is on the disk."""
 
     def missing(self) -> str | None:
         """Why nothing can be sent from the chat shown; None where it can be tried."""
@@ -65,6 +68,7 @@ class Sending:
                 return
             conversation = self._screen.conversation
         place = self._screen.drafting.place_of(conversation)
+        self._sent[id(conversation)] = self._screen.composer.state
         self._start(conversation, self._send(conversation, text, files), draft=place)
 
     def retry(self, message_id: str) -> None:
@@ -157,11 +161,15 @@ class Sending:
         editing, conversation.editing = conversation.editing, None
         if editing is not None:
             draft = drafts.Place(draft.thread, "edit", editing.message)
-        screen.drafting.forget(draft)
+        sent = self._sent.pop(id(conversation), ComposerState())
         if screen.conversation is conversation:
+            later = typed_since(sent, screen.composer.state)
+            screen.drafting.forget(draft)
             self.show_banner()
-            screen.composer.restore(editing.draft if editing is not None else ComposerState())
+            screen.composer.restore(joined(editing.draft, later) if editing is not None else later)
             screen.keep_draft()
+        else:
+            screen.drafting.forget(draft, but_for=sent)
 
     def _refused(self, error: ConvendError) -> None:
         """Nothing was sent: the text is still in the composer."""
@@ -171,6 +179,7 @@ class Sending:
         """Runs in a `finally`, also when the app is closing: only what cannot fail then."""
         screen = self._screen
         self._workers.pop(id(conversation), None)
+        self._sent.pop(id(conversation), None)
         unanswered = conversation.over()
         if not screen.is_whole:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from convend_tui.tui.status import StatusPart, usage_parts
 
 if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
+    from convend_tui.tui.turn import Turn
 
 WARNED = "⚠ warned"
 ENDED = "⊘ ended"
@@ -45,7 +47,7 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
     conversation = screen.conversation
     left = [StatusPart(model_words(screen), 3, strong=True)]
     if conversation.turn is not None:
-        left.append(StatusPart(f"a reply is coming in, {time.monotonic() - conversation.turn.started:.0f} s", 2))
+        left.append(StatusPart(_turn_words(conversation.turn), 2))
     elif conversation.editing is not None:
         left.append(StatusPart("editing" if not conversation.editing.again else "not answered", 2))
     elif conversation.below is not None:
@@ -69,6 +71,13 @@ def status(screen: ChatScreen) -> tuple[list[StatusPart], list[StatusPart]]:
     if not total:
         return left, []
     return left, [*usage_parts(total, cached / total, usage.get("output_tokens")), StatusPart(_money_words(screen), 0)]
+
+
+def _turn_words(turn: Turn) -> str:
+    """How far the turn has come."""
+    if left := turn.seconds_left:
+        return f"asks again in {math.ceil(left)} s"
+    return f"a reply is coming in, {time.monotonic() - turn.started:.0f} s"
 
 
 def _money_words(screen: ChatScreen) -> str:

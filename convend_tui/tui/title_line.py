@@ -18,7 +18,7 @@ def title_line(conversation: Conversation, width: int) -> str:
     """The line, at most `width` cells: `Title · main › retry 2  ⊘ ended`."""
     mark = f"  {ENDED}" if conversation.ended else ""
     room = max(0, width - cell_len(mark))
-    title = one_line(conversation.title)
+    title = one_line(conversation.title, room)
     names = conversation.crumbs
     if not names:
         return one_line(title, room) + mark

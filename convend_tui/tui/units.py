@@ -6,6 +6,7 @@ block or of a long table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,6 +27,10 @@ _MAX_UNIT: Final = 200_000
 """Characters; a larger block, unless it is code, is shown as it was typed."""
 _MAX_CELLS: Final = 20_000
 """Cells of a table; the same."""
+_MAX_WORK: Final = 20_000
+"""Lines of a text, those of tables and of nested quotes counted several times: more would take over a second. The text
+is shown as it was typed."""
+_QUOTES: Final = re.compile(r"^[ \t\-+*\d.)]{0,20}>[> \t\-+*]*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Unit:
     """The beginning of the block it belongs to, with the label of code or the head of a table."""
     sample: Sequence[Token] = ()
     """Of the rows of a table: the table's beginning, which decides the layout."""
+    as_typed: bool = False
+    """It was not parsed: that would take too long."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -79,6 +86,10 @@ def parse(source: str, *, number: int | None = None, gap: bool = True) -> tuple[
     before it.
     """
     refs: dict[str, Any] = {}
+    if _is_too_much(source):
+        # As one paragraph: while the text grows, it is settled in pieces as such.
+        block = [Token("paragraph_open", "p", 1, map=[0, source.count("\n") + (not source.endswith("\n"))])]
+        return [replace(_unit("block", block, source.split("\n")), gap=gap, as_typed=True)], refs
     tokens = parser().parse(source, refs)
     lines = source.split("\n")
     _mark_gaps(tokens, lines)
@@ -95,6 +106,16 @@ def parse(source: str, *, number: int | None = None, gap: bool = True) -> tuple[
     if units and not gap:
         units[0] = replace(units[0], gap=False)
     return units, refs
+
+
+def _is_too_much(source: str) -> bool:
+    """Whether parsing would take too long, whatever the text is."""
+    lines = source.count("\n")
+    if lines < _MAX_WORK // MAX_NESTING:
+        return False
+    # Each line is looked at once for every quote that it might go on with.
+    depth = max((found[0].count(">") for found in _QUOTES.finditer(source)), default=0)
+    return lines * (1 + min(depth, MAX_NESTING) / 4) + source.count("|") / 4 > _MAX_WORK
 
 
 def _unit(kind: Kind, block: list[Token], lines: list[str], **more: Any) -> Unit:
@@ -141,6 +162,8 @@ def render(unit: Unit, refs: dict[str, Any], width: int, palette: Palette) -> li
 
 def _is_unfit(unit: Unit) -> bool:
     """Whether rendering would take too long, or the parser gave up on the depth of the block."""
+    if unit.as_typed:
+        return True
     kind = unit.tokens[0].type
     if kind in ("fence", "code_block"):
         return False

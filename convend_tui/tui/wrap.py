@@ -27,7 +27,7 @@ def _narrow() -> re.Pattern[str]:
     these two take longer than the rest of the module.)"""
     return re.compile(
         "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff\u2010-\u2027\u202f-\u205f"
-        "\u2070-\u20cf\u2190-\u2319\u2500-\u25fc]*"
+        "\u2070-\u20cf\u2190-\u2319\u2400-\u2426\u2500-\u25fc\u27e8\u27e9\ufffd]*"
     )
 
 

@@ -1,4 +1,4 @@
-"""Mutated thread files through all that reads a thread: how many of a million bring convend down. The target is none."""
+"""Mutated thread files through all that reads a thread: how many of a million bring convend down. Target: none."""
 
 from __future__ import annotations
 

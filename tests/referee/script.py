@@ -141,7 +141,20 @@ class Hangup:
     delay: float = 0.0
 
 
-Answer = Reply | HttpError | Hangup | str
+@dataclass(frozen=True)
+class Raw:
+    """Bytes as they are, from the status line on; a number among them is a pause in seconds.
+
+    What it says is not known to the referee: thinking in it cannot be sent back.
+    """
+
+    pieces: Sequence[bytes | float]
+    end: Literal["close", "reset", "hold"] = "close"
+    """What becomes of the connection then; `hold` keeps it open until the client leaves."""
+    delay: float = 0.0
+
+
+Answer = Reply | HttpError | Hangup | Raw | str
 ScriptFunction = Callable[[Json], Answer | Awaitable[Answer]]
 Script = Sequence[Answer] | ScriptFunction
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import secrets
-import socket
-import struct
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,7 +17,8 @@ from aiohttp.typedefs import Handler
 from tests.referee import models, rules, wire
 from tests.referee.asked import Asked, Objection
 from tests.referee.memory import Memory, count
-from tests.referee.script import Answer, Hangup, HttpError, Json, Reply, Script, opinion, wants_structure
+from tests.referee.script import Answer, Hangup, HttpError, Json, Raw, Reply, Script, opinion, wants_structure
+from tests.referee.sent import as_json, error, reset, stream, without_rules
 
 EXHAUSTED = "the script is exhausted: no answer is left for this request"
 
@@ -54,6 +53,8 @@ class Referee:
         cache_minimum: prefixes of fewer (rough) tokens are not cached.
         memory: that of an earlier referee, to go on where it stopped.
         port: 0 for any free one.
+        tls: the certificate it shows; None: it speaks plain HTTP.
+        list_answer: what GET /v1/models answers instead of the list.
     """
 
     def __init__(
@@ -67,8 +68,11 @@ class Referee:
         cache_minimum: int = 0,
         memory: Memory | None = None,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        list_answer: HttpError | Hangup | Raw | None = None,
     ) -> None:
         self.key = key
+        self.list_answer = list_answer
         self.models = {model.id: model for model in models}
         self.stable_head = stable_head
         self.opinion = opinion
@@ -85,11 +89,12 @@ class Referee:
         self._function = script if callable(script) else None
         self._queue: deque[Answer] = deque(() if callable(script) else script)
         self._runner: web.AppRunner | None = None
+        self._tls = tls
 
     @property
     def base_url(self) -> str:
         """Without `/v1`, as the SDK wants it."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def turns(self) -> list[Received]:
@@ -131,7 +136,7 @@ class Referee:
             app, handle_signals=False, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -167,14 +172,16 @@ class Referee:
         self.counts.append(body)
         asked = Asked(body, self.models, self.memory, counting=True, stable_head=self.stable_head)
         objection = rules.refuse(asked)
-        return self._refuse(objection) if objection else _json({"input_tokens": count(body)})
+        return self._refuse(objection) if objection else as_json({"input_tokens": count(body)})
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         if refused := self._door(request):
             return refused
+        if self.list_answer is not None:
+            return await without_rules(request, self.list_answer)
         lifecycles = [*request.query.getall("lifecycle[]", []), *request.query.getall("lifecycle", [])]
         try:
-            return _json(models.page(self.models.values(), request.query, lifecycles))
+            return as_json(models.page(self.models.values(), request.query, lifecycles))
         except ValueError:
             return self._refuse(Objection("limit: Input should be from 1 to 1000"))
 
@@ -183,28 +190,28 @@ class Referee:
             return refused
         name = request.match_info["id"]
         if name not in self.models:
-            return _error(404, "not_found_error", f"model: {name}")
-        return _json(self.models[name].public())
+            return error(404, "not_found_error", f"model: {name}")
+        return as_json(self.models[name].public())
 
     async def _nothing_here(self, request: web.Request) -> web.StreamResponse:
         self.problems.append(f"no such endpoint: {request.method} {request.path}")
-        return _error(404, "not_found_error", "Not found")
+        return error(404, "not_found_error", "Not found")
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A fault of the referee or of its script is a problem of the test, not a line in a log."""
         try:
             return await handler(request)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            self.problems.append(f"the referee failed: {error!r}")
-            return _error(500, "api_error", f"referee: {error!r}", {"x-should-retry": "false"})
+        except (AttributeError, LookupError, TypeError, ValueError) as fault:
+            self.problems.append(f"the referee failed: {fault!r}")
+            return error(500, "api_error", f"referee: {fault!r}", {"x-should-retry": "false"})
 
     # ---- what stands before the rules
 
     def _door(self, request: web.Request) -> web.Response | None:
         """The checks of the headers."""
         if request.headers.get("Authorization") != f"Bearer {self.key}":
-            return _error(401, "authentication_error", "invalid bearer token")
+            return error(401, "authentication_error", "invalid bearer token")
         if not request.headers.get("anthropic-version"):
             return self._refuse(Objection("anthropic-version: header is required"))
         return None
@@ -227,7 +234,7 @@ class Referee:
     def _refuse(self, objection: Objection) -> web.Response:
         self.refusals.append((objection.status, objection.message))
         self.problems.append(f"refused with {objection.status}: {objection.message}")
-        return _error(objection.status, objection.kind, objection.message)
+        return error(objection.status, objection.kind, objection.message)
 
     # ---- answers
 
@@ -253,20 +260,18 @@ class Referee:
     async def _play(self, request: web.Request, received: Received, answer: Answer) -> web.StreamResponse:
         reply = Reply(answer) if isinstance(answer, str) else answer
         await asyncio.sleep(reply.delay)
-        if isinstance(reply, Hangup):
-            return await _reset(request, web.Response())
-        if isinstance(reply, HttpError):
-            received.finished = True
-            return _error(reply.status, reply.type, reply.message, dict(reply.headers))
+        if not isinstance(reply, Reply):
+            received.finished = not isinstance(reply, Hangup)
+            return await without_rules(request, reply)
         prepared = wire.prepare(reply, received, self.memory.usage(received))
         self.memory.keep_reply(received, prepared.content)
         received.content = prepared.content
         if received.get("stream") and not reply.as_json:
-            return await _stream(request, received, prepared)
+            return await stream(request, received, prepared)
         if reply.cut_after_events is not None:
-            return await _reset(request, web.Response())
+            return await reset(request, web.Response())
         received.finished = True
-        return _json(prepared.message())
+        return as_json(prepared.message())
 
 
 class ThreadedReferee:
@@ -314,69 +319,3 @@ async def _call(function: Callable[[Json], Any], body: Json) -> Answer:
     found = function(body)
     answer: Answer = await found if inspect.isawaitable(found) else found
     return answer
-
-
-async def _stream(request: web.Request, received: Received, prepared: wire.Prepared) -> web.StreamResponse:
-    reply = prepared.reply
-    headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", **_id()}
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    sent = 0
-    for step in (*wire.steps(prepared), None):
-        if sent == reply.stall_after_events:
-            await asyncio.sleep(reply.stall_seconds)
-        if sent == reply.cut_after_events:
-            return await _reset(request, response)
-        if sent == reply.eof_after_events:
-            break
-        if sent == reply.malformed_event_after:
-            await _write(response, b'event: content_block_delta\ndata: {"type": "content_block_delta", "ind\n\n', reply)
-        if sent == reply.error_event_after:
-            await _write(response, _error_event(reply), reply)
-            break
-        if step is not None:
-            await asyncio.sleep(step.pause)
-            await _write(response, wire.encode(step.event), reply)
-            sent += 1
-    received.finished = True
-    await response.write_eof()
-    return response
-
-
-async def _write(response: web.StreamResponse, data: bytes, reply: Reply) -> None:
-    if not reply.byte_by_byte:
-        await response.write(data)
-        return
-    for byte in data:
-        await response.write(bytes([byte]))
-        await asyncio.sleep(0)
-
-
-async def _reset(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Close the connection with a TCP reset, after what was written has had the time to arrive."""
-    await asyncio.sleep(0.02)
-    if (transport := request.transport) is not None:
-        raw = transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return response
-
-
-def _error_event(reply: Reply) -> bytes:
-    error: Json = {"type": reply.error_type, "message": reply.error_message}
-    data = {"code": 500, **error} if reply.error_bare else {"type": "error", "error": error, "request_id": None}
-    return f"event: error\ndata: {json.dumps(data)}\n\n".encode()
-
-
-def _id() -> dict[str, str]:
-    return {"request-id": f"req_{secrets.token_hex(12)}"}
-
-
-def _json(data: Json, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(data, status=status, headers=headers or _id())
-
-
-def _error(status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    named = _id()
-    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": named["request-id"]}
-    return _json(body, status, {**named, **(headers or {})})

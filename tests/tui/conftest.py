@@ -16,7 +16,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets._toast import Toast
 
-from convend_tui import config, paths
+from convend_tui import config, logfile, paths
 from convend_tui.model import local_weights
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
@@ -278,6 +278,7 @@ class Home:
             yield person
             await pilot.press("ctrl+q")
             await app.models.close()
+            logfile.stop()
 
 
 @pytest.fixture

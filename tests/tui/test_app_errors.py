@@ -18,7 +18,7 @@ BACK = "Not answered yet"
     [
         (
             HttpError(429, "rate_limit_error", "Slow down.", {"retry-after": "7"}),
-            "Too many requests to referee just now (429). Try again in 7 s. It says: Slow down.",
+            "Too many requests to referee just now (429). It says: Slow down. Try again in 7 s.",
         ),
         (HttpError(529, "overloaded_error", "Overloaded"), "The server referee is overloaded (529). Try again"),
         (HttpError(404, "not_found_error", "model: x"), "does not know the model “claude-sonnet-5-5”"),
@@ -90,7 +90,7 @@ async def test_a_retry_is_shown_and_escape_stops_it(home: Home, referee: Threade
     async with home.app() as me:
         await me.writes("Hello")
         await me.press("enter")
-        await me.reads("The server referee is overloaded (529).", "Trying again (1 of 1)")
+        await me.reads("The server referee is overloaded (529). Trying again (1 of 1) in", "Esc stops it")
         await me.press("escape")
         await me.until(lambda: me.idle)
         assert me.typed == "Hello"

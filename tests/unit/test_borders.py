@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "convend_tui"
 # DESIGN's list, from the top down: a module may import what stands above it, and its own floor.
 FLOORS = (
-    *("errors", "paths", "files", "plain", "config", "thread", "ending", "store", "model"),
+    *("errors", "paths", "files", "plain", "logfile", "config", "thread", "ending", "store", "model"),
     *("pending", "judging", "session", "replay", "exchange", "tui", "cli", "__main__"),
 )
 INPUT_OUTPUT = {

@@ -1,0 +1,388 @@
+"""The `git` program: how it is called, what it stores, and its failures as sentences.
+
+Only git's plumbing is used. Nothing here checks a file out, so nothing git does can touch a thread's file; what goes
+in comes from bytes that convend read itself (`git fast-import`), what comes out is read from objects (`git cat-file`).
+Neither knows of line endings, filters, hooks or merge drivers, whatever the person's own settings say. Those that
+reach a server (keys, proxies, credential helpers) stay in force.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+from convend_tui.errors import StoreError, SyncError
+from convend_tui.plain import one_line
+
+MAIN: Final = "refs/heads/main"
+THEIRS: Final = "refs/remotes/origin/main"
+_NEXT: Final = "refs/convend/next"
+"""What a commit is written to before anybody relies on it."""
+FILE: Final = "100644"
+
+# Settings of the person's that would change bytes, run programs, or ask questions.
+_SETTINGS: Final = {
+    "core.autocrlf": "false",
+    "core.eol": "lf",
+    "core.attributesFile": os.devnull,
+    "core.excludesFile": os.devnull,
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.quotePath": "true",
+    "core.fsync": "committed,reference",
+    "commit.gpgSign": "false",
+    "push.gpgSign": "false",
+    "push.followTags": "false",
+    "push.recurseSubmodules": "no",
+    "fetch.recurseSubmodules": "false",
+    "fetch.prune": "false",
+    "gc.autoDetach": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "i18n.commitEncoding": "utf-8",
+    "advice.detachedHead": "false",
+    # A server that says nothing for a minute is one that cannot be reached.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "60",
+}
+# Where the environment says which repository, index or settings to use, it means another one.
+_NOT_OURS: Final = re.compile(
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|INDEX_VERSION|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE"
+    r"|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|CONFIG_KEY_\d+|CONFIG_VALUE_\d+|GRAFT_FILE|SHALLOW_FILE|PREFIX"
+    r"|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|IMPLICIT_WORK_TREE|INTERNAL_SUPER_PREFIX|TRACE.*|QUARANTINE_PATH"
+    r"|DEFAULT_HASH|LITERAL_PATHSPECS|GLOB_PATHSPECS|REF_PARANOIA)"
+)
+_SSH: Final = (
+    "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"  # never asks
+)
+_REMOTE: Final = frozenset(("fetch", "push", "ls-remote"))
+"""The commands that talk to the remote."""
+_LOCK_WAIT: Final = 2.0
+"""Seconds for which another git program may hold a lock file before it is taken for one that was left behind."""
+
+
+class Entry(NamedTuple):
+    """What a tree has under a path."""
+
+    mode: str
+    sha: str
+
+
+Tree = dict[str, Entry]
+"""Path -> entry, all folders in one."""
+Change = Entry | bytes | Path | None
+"""What a path becomes: an object that is stored already, new content, the content of a file, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a call."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Git:
+    """One repository. Methods block.
+
+    Args:
+        git_dir: the repository itself.
+        folder: where git is run.
+    """
+
+    def __init__(self, git_dir: Path, folder: Path) -> None:
+        self.git_dir = git_dir
+        self._folder = folder
+        self._settings: dict[str, str] | None = None
+        self._trees: dict[str, Tree] = {}
+
+    def ask(self, *words: str) -> Answer:
+        """Run git and wait.
+
+        Raises:
+            SyncError: there is no git.
+        """
+        process = self._start(words)
+        out, err = process.communicate()
+        return Answer(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+    def do(self, *words: str) -> str:
+        """As `ask`, where only success will do; returns what git printed.
+
+        Raises:
+            SyncError: it failed.
+        """
+        answer = self.ask(*words)
+        if answer.code != 0:
+            raise self.explained(answer.err, words[0])
+        return answer.out.strip()
+
+    def commit_of(self, name: str) -> str | None:
+        """The commit that a ref names."""
+        answer = self.ask("rev-parse", "-q", "--verify", f"{name}^{{commit}}")
+        if answer.code == 0:
+            return answer.out.strip()
+        if self.ask("rev-parse", "-q", "--verify", name).code == 0 or (self.git_dir / name).exists():
+            raise damaged(self.git_dir)
+        return None
+
+    def tree_of(self, commit: str | None) -> Tree:
+        """All that a commit holds."""
+        if commit is None:
+            return {}
+        if commit not in self._trees:
+            tree = self._trees[commit] = {}
+            for line in self.do("ls-tree", "-r", "-z", "--full-tree", commit).split("\0"):
+                if line:
+                    kind, _, path = line.partition("\t")
+                    mode, _, sha = kind.split(" ")
+                    tree[path] = Entry(mode, sha)
+        return self._trees[commit]
+
+    def setting(self, name: str) -> str:
+        """A setting in force, its name in lower case; empty where there is none. Read once.
+
+        Raises:
+            SyncError: the settings cannot be read.
+        """
+        if self._settings is None:
+            pairs = (line.partition("\n") for line in self.do("config", "--list", "-z").split("\0"))
+            self._settings = {key: value for key, _, value in pairs}
+        return self._settings.get(name, "")
+
+    @property
+    def remote(self) -> str:
+        """The remote's address; empty where there is none."""
+        return self.setting("remote.origin.url")
+
+    def commit(self, message: str, parents: Sequence[str], changes: Iterable[tuple[str, Change]]) -> str:
+        """Store a commit: the first parent's tree with changes. No branch moves.
+
+        Raises:
+            SyncError, StoreError: git, or a file among the changes, failed. Nothing refers to what was stored.
+        """
+        self.do("update-ref", "-d", _NEXT)
+        name, email = (_identity(self.setting(f"user.{key}")) for key in ("name", "email"))
+        who = f"{name or 'convend'} <{email or 'convend@localhost'}> {int(time.time())} +0000"
+        process = self._start(("fast-import", "--quiet", "--done"), stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        try:
+            try:
+                with suppress(BrokenPipeError):  # git gave up: it says why
+                    _write_commit(process.stdin, message, who, parents, changes)
+            except BaseException:
+                process.kill()  # without the `done` it would keep nothing, but why wait
+                raise
+            out, err = process.communicate()
+        finally:
+            if process.poll() is None:
+                process.communicate()
+        if process.returncode != 0:
+            raise self.explained(err.decode("utf-8", "replace"), "fast-import")
+        return out.decode().strip()
+
+    @contextmanager
+    def objects(self) -> Iterator[Objects]:
+        """The contents of objects, for as long as this holds."""
+        process = self._start(("cat-file", "--batch"), stdin=subprocess.PIPE)
+        try:
+            yield Objects(self, process)
+        finally:
+            process.kill()
+            process.communicate()
+
+    def explained(self, err: str, command: str) -> SyncError:
+        """A failure of git's as a sentence."""
+        # Where the settings are what failed, there is no asking them.
+        return _explained(err, command, self.git_dir, self.remote if command in _REMOTE else "")
+
+    def _start(self, words: Sequence[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        try:
+            return subprocess.Popen(
+                ["git", f"--git-dir={self.git_dir}", *settings, *words],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self._folder,
+                env=self._environ(words[0]),
+                umask=0o077,
+            )
+        except FileNotFoundError:
+            if not self._folder.is_dir():
+                raise StoreError(f"{self._folder} is gone: it was moved or deleted by another program.") from None
+            raise SyncError("git is not installed, or not in PATH. Install it, and sync again.") from None
+        except OSError as error:
+            raise SyncError(f"git cannot be started: {error.strerror or error}.") from error
+
+    def _environ(self, command: str) -> dict[str, str]:
+        environ = {name: value for name, value in os.environ.items() if not _NOT_OURS.fullmatch(name)}
+        environ.pop("LANGUAGE", None)
+        environ |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
+        if command in _REMOTE and not {"GIT_SSH", "GIT_SSH_COMMAND"} & environ.keys():
+            environ["GIT_SSH_COMMAND"] = self.setting("core.sshcommand") or _SSH
+        return environ
+
+    # -- what others left behind ------------------------------------------------------------------------------
+
+    def locks(self) -> list[Path]:
+        """Lock files of git's in the repository; those that go away by themselves are waited for."""
+        until = time.monotonic() + _LOCK_WAIT
+        while True:
+            top = self.git_dir.glob("*.lock")
+            found = [file for file in (*top, *(self.git_dir / "refs").rglob("*.lock")) if file.is_file()]
+            if not found or time.monotonic() > until:
+                return sorted(found)
+            time.sleep(0.05)
+
+
+class Objects:
+    """Reads objects, one after the other, from one process."""
+
+    def __init__(self, git: Git, process: subprocess.Popen[bytes]) -> None:
+        self._git = git
+        assert process.stdin is not None and process.stdout is not None
+        self._in, self._out = process.stdin, process.stdout
+
+    def content(self, sha: str) -> bytes:
+        """The bytes of an object.
+
+        Raises:
+            SyncError: it is missing or damaged.
+        """
+        try:
+            self._in.write(f"{sha}\n".encode())
+            self._in.flush()
+            words = self._out.readline().split()
+            if len(words) != 3:
+                raise damaged(self._git.git_dir)
+            data = self._out.read(int(words[2]) + 1)
+        except OSError:
+            raise damaged(self._git.git_dir) from None
+        if len(data) != int(words[2]) + 1:
+            raise damaged(self._git.git_dir)
+        return data[:-1]
+
+
+def damaged(git_dir: Path) -> SyncError:
+    """The repository is broken."""
+    return SyncError(
+        f"The repository {git_dir} is damaged. Your threads are not: move {git_dir.name} away and say "
+        "`convend sync --init REMOTE` again; both sides are then put together anew."
+    )
+
+
+def without_secrets(text: str) -> str:
+    """A text without the user and password that an address may hold."""
+    return re.sub(r"(\w://)[^/\s@]+@", r"\1", text)
+
+
+def _identity(name: str) -> str:
+    return "".join(char for char in name.strip() if char.isprintable() and char not in "<>")
+
+
+def _write_commit(
+    out: IO[bytes], message: str, who: str, parents: Sequence[str], changes: Iterable[tuple[str, Change]]
+) -> None:
+    def put(data: bytes) -> None:
+        out.write(b"data %d\n" % len(data))
+        out.write(data)
+        out.write(b"\n")
+
+    out.write(f"commit {_NEXT}\nmark :1\ncommitter {who}\n".encode())
+    put(message.encode())
+    for word, parent in zip(("from", *["merge"] * len(parents)), parents, strict=False):
+        out.write(f"{word} {parent}\n".encode())
+    for path, change in changes:
+        name = _quoted(path)
+        if change is None:
+            out.write(b"D " + name + b"\n")
+        elif isinstance(change, Entry):
+            out.write(f"M {change.mode} {change.sha} ".encode() + name + b"\n")
+        else:
+            out.write(f"M {FILE} inline ".encode() + name + b"\n")
+            put(change if isinstance(change, bytes) else _bytes_of(change))
+    out.write(b"\nget-mark :1\ndone\n")
+    out.flush()
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror or error}.") from error
+
+
+def _quoted(path: str) -> bytes:
+    """A path as fast-import reads it, whatever bytes it has."""
+    data = path.encode("utf-8", "surrogateescape")
+    plain = (chr(byte) if 32 < byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in data)
+    return f'"{"".join(plain)}"'.encode()
+
+
+# The first that fits: what is told of a remote's disk must not be taken for this one's.
+_SENTENCES: Final = (
+    (r"^remote:.*(No space left|quota exceeded)", "The disk of the remote is full. Free some space there."),
+    (r"No space left on device|Disk quota exceeded", "The disk is full. Free some space and sync again."),
+    (r"Read-only file system", "The disk is read-only."),
+    (
+        r"Authentication failed|could not read (Username|Password)|terminal prompts disabled|Permission denied \("
+        r"|access denied|error: 40[13]|HTTP 40[13]|Permission to .* denied",
+        "The remote {remote} does not let you in. Keys and passwords are git's: `git ls-remote {remote}` must work "
+        "without asking anything (an ssh agent, or a credential helper).",
+    ),
+    (
+        r"Host key verification failed",
+        "The remote {remote} is not known to ssh, or its key has changed. Say `ssh` to it once by hand.",
+    ),
+    (r"certificate|SSL|TLS", "No safe connection to the remote {remote} came about: {line}"),
+    (
+        r"resolve host|Could not resolve|unable to connect|Failed to connect|Couldn't connect|Connection (refused|timed"
+        r"|reset|closed)|Network is unreachable|No route to host|timed out|Operation too slow|transfer closed",
+        "The remote {remote} cannot be reached: {line}",
+    ),
+    (r"dubious ownership", "git does not trust a folder that belongs to another user: {line}"),
+    (r"\.lock'?: File exists", "Another git program is at work in {dir}, or one was cut off there: {line}"),
+    (
+        r"transport '.*' not allowed|Unable to find remote helper|is not a git command|cannot run ",
+        "git cannot use the remote {remote}: {line}",
+    ),
+    (
+        r"does not appear to be a git repository|[Rr]epository.*(not found|does not exist)|No such file or directory"
+        r"|error: 404",
+        "There is no git repository at {remote}. Make one first: `git init --bare` in an empty folder there.",
+    ),
+    (r"hung up unexpectedly|early EOF|unexpected disconnect", "The connection to the remote {remote} broke off."),
+    (r"Permission denied|insufficient permission", "git may not write: {line}"),
+)
+_DAMAGED: Final = re.compile(
+    r"object file .* is empty|bad object|loose object .* is corrupt|unable to read (tree|sha1|[0-9a-f]{40})"
+    r"|missing blob|not a valid object|inflate:|packfile .* (cannot|does not)|bad tree|bad signature"
+    r"|not a git repository: '|Failed to traverse|bad config|broken reference|Not a valid commit"
+)
+
+
+def _explained(err: str, command: str, git_dir: Path, remote: str) -> SyncError:
+    lines = [one_line(line.strip(), 200) for line in err.splitlines() if line.strip()]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote:"))]
+    line = without_secrets((fatal or lines or ["it did not say why"])[0]).removeprefix("fatal: ")
+    line = line.removeprefix("error: ").rstrip(".") + "."
+    at_remote = command in _REMOTE
+    if not at_remote and _DAMAGED.search(err):
+        return damaged(git_dir)
+    for pattern, sentence in _SENTENCES:
+        if ("{remote}" in sentence or "remote" in pattern) and not at_remote:
+            continue
+        if re.search(pattern, err, re.MULTILINE):
+            return SyncError(sentence.format(remote=without_secrets(remote), line=line, dir=git_dir))
+    if _DAMAGED.search(err):
+        return damaged(git_dir)
+    return SyncError(f"git {command} failed: {line}")

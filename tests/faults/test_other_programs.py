@@ -1,0 +1,172 @@
+"""Other programs at a thread's file while it is open: synchronisers, editors, git. Nothing is lost, nothing torn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from convend_tui.errors import StoreError, Unreadable
+from convend_tui.store import drafts
+from convend_tui.store import log as log_module
+from convend_tui.store.conflicts import merge
+from convend_tui.store.library import Library
+from convend_tui.thread import lock
+from convend_tui.thread import records as r
+from tests.faults.test_disk import again, file_of, message, thread_in
+from tests.making import SETTINGS, at, paths_in
+
+
+def test_a_file_that_is_replaced_in_the_middle_of_a_write_gets_the_record_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    copy = tmp_path / "from-elsewhere"
+    copy.write_bytes(file.read_bytes() + r.encode(message("there")))
+    real = os.fsync
+
+    def replace(fd: int) -> None:
+        real(fd)
+        if copy.exists():
+            copy.replace(file)
+
+    monkeypatch.setattr(log_module.os, "fsync", replace)
+    handle.append_now([message("b")])
+    assert list(again(handle, tmp_path).thread.messages) == ["a", "there", "b"]
+    assert sorted(handle.thread.messages) == ["a", "b", "there"]
+
+
+def test_a_lock_that_comes_with_a_replaced_file_counts_for_the_write_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    copy = tmp_path / "from-elsewhere"
+    ended = r.Ended(at=at(9), message="a", cause="persistent_abuse", explanation="Enough.")
+    copy.write_bytes(file.read_bytes() + r.encode(ended))
+    real = os.fsync
+
+    def replace(fd: int) -> None:
+        real(fd)
+        if copy.exists():
+            copy.replace(file)
+
+    monkeypatch.setattr(log_module.os, "fsync", replace)
+    with pytest.raises(lock.Locked):
+        handle.append_now([message("b", parent="a")], lambda thread: lock.require(lock.may_send(thread, "a")))
+    assert list(again(handle, tmp_path).thread.messages) == ["a"]
+    assert lock.may_send(handle.thread, "a")
+
+
+def test_a_file_that_is_always_replaced_is_given_up_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    content = file.read_bytes()
+    real = os.fsync
+
+    def replace(fd: int) -> None:
+        real(fd)
+        (tmp_path / "copy").write_bytes(content)
+        (tmp_path / "copy").replace(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log_module.os, "fsync", replace)
+        with pytest.raises(StoreError, match="replaced again and again by another program"):
+            handle.append_now([message("b")])
+    handle.append_now([message("b")])
+    assert list(again(handle, tmp_path).thread.messages) == ["a", "b"]
+
+
+def _longer(content: bytes) -> bytes:
+    head, _, rest = content.partition(b"\n")
+    return head + b"\n" + r.encode(message("before", "w" * 300)) + rest
+
+
+@pytest.mark.parametrize("newline", [True, False])
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_a_file_that_an_editor_wrote_anew_in_its_place_is_read_from_the_start(
+    tmp_path: Path, newline: bool, ending: bytes
+) -> None:
+    """It has the same inode and is longer: reading on would begin in the middle of a line."""
+    handle = thread_in(tmp_path)
+    handle.append_now([message("b", "y" * 100), message("c", "z" * 50)])
+    file = file_of(handle, tmp_path)
+    content = _longer(file.read_bytes()).replace(b"\n", ending)
+    file.write_bytes(content if newline else content.removesuffix(ending))
+    handle.append_now([message("d")])
+    assert sorted(handle.thread.messages) == ["a", "b", "before", "c", "d"]
+    assert sorted(again(handle, tmp_path).thread.messages) == ["a", "b", "before", "c", "d"]
+    assert again(handle, tmp_path).problems == []
+
+
+def test_what_another_program_appends_without_our_lock_is_kept(tmp_path: Path) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    for number in range(5):
+        with file.open("ab") as other:
+            other.write(r.encode(message(f"o{number}")) + (b'{"torn' if number == 3 else b""))
+        handle.append_now([message(f"m{number}")])
+    expected = ["a", *(f"{who}{number}" for number in range(5) for who in "om")]
+    assert list(again(handle, tmp_path).thread.messages) == expected
+    assert any("torn" in problem for problem in handle.problems)
+    assert again(handle, tmp_path).problems == []
+
+
+def test_torn_pieces_of_the_same_place_are_all_kept(tmp_path: Path) -> None:
+    """Each crash may leave another one."""
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    whole = file.read_bytes()
+    for piece in (b'{"first', b'{"second', b'{"first'):
+        file.write_bytes(whole + piece)
+        again(handle, tmp_path).append_now([message("b")])
+    kept = sorted(found.read_bytes() for found in (paths_in(tmp_path).state / "torn").iterdir())
+    assert kept == [b'{"first', b'{"second']
+
+
+def test_a_file_that_was_emptied_is_not_written(tmp_path: Path) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    content = file.read_bytes()
+    file.write_bytes(b"")
+    with pytest.raises(StoreError, match="emptied or replaced by another program"):
+        handle.append_now([message("b")])
+    assert file.read_bytes() == b""
+    with pytest.raises(Unreadable, match="no header line"):
+        again(handle, tmp_path)
+    file.write_bytes(content)
+    handle.append_now([message("b")])
+    assert list(again(handle, tmp_path).thread.messages) == ["a", "b"]
+
+
+# -- names that differ in their case ----------------------------------------------------------------------
+
+
+def test_no_two_names_differ_only_in_their_case(tmp_path: Path) -> None:
+    """Folders of macOS and Windows take them for one."""
+    paths = paths_in(tmp_path)
+    library = Library(paths)
+    for _ in range(50):
+        thread_id = library.new(SETTINGS).thread.id
+        assert thread_id == thread_id.lower().replace("t", "T")
+    names = ["message", "Message", "MESSAGE", "message-", "Message-"]
+    places = [drafts.Place("t", kind, name) for name in names for kind in ("end", "below", "edit")]  # type: ignore[arg-type]
+    assert len({place.name.casefold() for place in places}) == len(places)
+    for place in places:
+        drafts.save(paths, place, drafts.Draft(text=f"{place.kind} {place.message}"))
+    assert [drafts.load(paths, place).text for place in places] == [f"{place.kind} {place.message}" for place in places]
+    assert {place for place, _ in drafts.of_branches(paths, "t")} == set(places)
+
+
+def test_a_case_conflict_of_another_spelling_is_merged(tmp_path: Path) -> None:
+    handle = thread_in(tmp_path)
+    paths = paths_in(tmp_path)
+    copy = paths.threads / f"{handle.thread.id.upper()} (Case Conflict).jsonl"
+    copy.write_bytes(file_of(handle, tmp_path).read_bytes() + r.encode(message("b")))
+    (told,) = merge(Library(paths))
+    assert "merged: 1 record came in" in told
+    assert list(again(handle, tmp_path).thread.messages) == ["a", "b"]
