@@ -40,17 +40,13 @@ def messages_body(
     """The body for the branch that ends in `leaf`, with every message of it.
 
     Raises:
-        ExchangeError: there is nothing on the path that could be sent, or it holds blocks that are no blocks.
+        ExchangeError: there is nothing on the path that could be sent.
         RuleError, StoreError: see `model.request.build`.
     """
     if leaf is None:
         raise ExchangeError("There is no message in this thread yet, and so nothing to make a request of.")
     thread, leaf = _closed(thread, leaf)
-    try:
-        body = request.build(thread, leaf, load_blob=load_blob, abilities=abilities)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # A thread file may hold anything: blocks without a text, calls without an id.
-        raise ExchangeError("A message of this path is damaged, and no request can be made of it.") from error
+    body = request.build(thread, leaf, load_blob=load_blob, abilities=abilities)
     messages = body["messages"]
     if not messages:
         raise ExchangeError("Nothing on this path can be sent: it has no words, or every answer was refused.")
