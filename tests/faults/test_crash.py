@@ -36,7 +36,7 @@ from tests.referee import Referee, Reply, Text, end_call
 ALL = os.environ.get("CONVEND_FAULTS") == "all"
 FAST = Path("/dev/shm")
 """A file system in memory: what is tried here is not the disk."""
-MOST = 700
+MOST = 400
 """Power cuts that are tried of one scenario."""
 linux = pytest.mark.skipif(sys.platform != "linux", reason="open files are named by /proc")
 

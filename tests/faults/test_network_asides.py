@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from tests.referee.script import Answer
 
 pytestmark = pytest.mark.usefixtures("plain_http")
 
+ALL = os.environ.get("CONVEND_FAULTS") == "all"
+"""Every fault, and not only every third: all of them are played against the session itself (test_network.py)."""
+
 
 # -- the second opinion --------------------------------------------------------------------------------------------
 
@@ -31,7 +35,7 @@ def abused(desk: Desk) -> None:
     desk.handle.append_now(branch.path)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("fault", FAULTS if ALL else FAULTS[::3], ids=str)
 async def test_without_a_second_opinion_nothing_ends(
     tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,7 +153,7 @@ async def test_letters_typed_as_the_lock_falls_are_no_commands_and_the_draft_is_
 ) -> None:
     monkeypatch.setattr(screen, "QUIET_S", 600)  # however slow the machine
     call = end_call("persistent_abuse", "Enough.", REDIRECTIONS, WARNING)
-    referee.enqueue(Reply([Text("I am ending this."), call]), Reply([Text("Yes, I am sure. " * 12, rate=30), call]))
+    referee.enqueue(Reply([Text("I am ending this."), call]), Reply([Text("Yes, I am sure. " * 8, rate=30), call]))
     branch = before_the_end()
     thread_id = online.save(branch)
     async with online.app() as me:

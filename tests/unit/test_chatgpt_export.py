@@ -654,7 +654,7 @@ def graphs(draw: st.DrawFn) -> Json:
     }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(), st.booleans())
 def test_whatever_the_graph_every_word_comes_in_or_is_counted(value: Json, has_file: bool) -> None:
     files = {"file_x1": PNG} if has_file else {}
@@ -708,7 +708,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ANYTHING, ANYTHING, ANYTHING)
 def test_no_value_is_too_strange(whole: Any, mapping: Any, given: Any) -> None:
     values = [whole, {"mapping": mapping}, {"mapping": {"a": given, "b": {"message": given, "parent": "a"}}}]

@@ -478,7 +478,7 @@ def sessions(draw: st.DrawFn) -> list[Json]:
     return lines
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(sessions())
 def test_every_block_comes_in_whatever_hangs_where(lines: list[Json]) -> None:
     wanted = sum(one["type"] != "progress" for one in lines)
@@ -507,7 +507,7 @@ LINE = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(LINE | GARBAGE, max_size=5) | GARBAGE)
 def test_whatever_is_in_it_something_comes_back(value: Any) -> None:
     for one in value if isinstance(value, list) else [value]:

@@ -645,7 +645,7 @@ HALF_RIGHT = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     GARBAGE
     | st.builds(
