@@ -8,18 +8,16 @@ there, and the other messages from the data. Nothing is in the page that thread/
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
-from importlib import resources
 from typing import Any, Final
 
 from convend_tui.ending.marks import warned
 from convend_tui.ending.tool import cause_in_words
 from convend_tui.errors import ConvendError
+from convend_tui.exchange.html_frame import as_json, dialogs, file, source_of
 from convend_tui.exchange.html_markdown import link_to, markdown, plain, shown
 from convend_tui.exchange.incoming import MISSING, TOOL, digest
 from convend_tui.plain import one_line
@@ -41,15 +39,6 @@ _CUT: Final = {
 }
 _USUAL: Final = ("end_turn", "stop_sequence", "tool_use", "pause_turn", None)
 _CITED: Final = {"redirection": "A redirection", "warning": "The warning", "request": "The person’s request"}
-_KEYS: Final = (
-    (("j", "k"), "next, previous message"),
-    (("[", "]"), "previous, next branch here, or at the nearest fork; also ← →"),
-    (("Home", "End"), "first, last message of this branch"),
-    (("t",), "the tree as an outline"),
-    (("d",), "light, dark, or as the system has it"),
-    (("?",), "these keys"),
-    (("Esc",), "closes what is open"),
-)
 
 
 @dataclass(slots=True)
@@ -159,18 +148,18 @@ class _Page:
         if not self.nodes:
             yield '<p class="note">There are no messages in this thread.</p>\n'
         yield "</main>\n"
-        yield from _dialogs()
+        yield from dialogs()
         yield f'<script type="application/json" id="data">{{"leaf":{self.leaf},"messages":[\n'
         for number in range(len(self.nodes)):
-            yield ",\n" * (number > 0) + _json(self._data(number, with_body=number not in on_path))
+            yield ",\n" * (number > 0) + as_json(self._data(number, with_body=number not in on_path))
         yield "\n]}</script>\n"
-        yield f"<script>{_file('page.js')}</script>\n</body>\n</html>\n"
+        yield f"<script>{file('page.js')}</script>\n</body>\n</html>\n"
 
     def _head(self) -> Iterator[str]:
         title = shown(one_line(self.thread.title))
-        style = _file("page.css")
+        style = file("page.css")
         policy = (
-            f"default-src 'none'; script-src {_hash(_file('page.js'))}; style-src {_hash(style)}; "
+            f"default-src 'none'; script-src {source_of(file('page.js'))}; style-src {source_of(style)}; "
             "img-src data:; base-uri 'none'; form-action 'none'"
         )
         yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -384,30 +373,3 @@ def _is_base64(data: str) -> bool:
         return bool(base64.b64decode(data, validate=True))
     except ValueError:
         return False
-
-
-def _dialogs() -> Iterator[str]:
-    close = '<button type="button" class="close">Close</button>'
-    yield f'<dialog id="outline" aria-labelledby="outline-title"><h2 id="outline-title">Tree</h2>{close}'
-    yield '<div id="rows" role="tree" aria-label="Messages"></div></dialog>\n'
-    yield f'<dialog id="keys" aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2>{close}<dl>\n'
-    for keys, words in _KEYS:
-        yield f"<div><dt>{' '.join(f'<kbd>{key}</kbd>' for key in keys)}</dt><dd>{words}</dd></div>\n"
-    yield "</dl></dialog>\n"
-
-
-def _json(value: dict[str, Any]) -> str:
-    """JSON that no parser of HTML or JavaScript takes for anything else."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _file(name: str) -> str:
-    return resources.files("convend_tui.exchange").joinpath(name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    """A source of the Content-Security-Policy: this text and no other."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
