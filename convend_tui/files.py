@@ -6,10 +6,25 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 from convend_tui import paths
 from convend_tui.errors import StoreError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
+
+def named(words: str) -> Path:
+    """The file that a person names. `~` is a home folder; where that is unknown it stands as it is (`Path.expanduser`
+    raises there)."""
+    return Path(os.path.expanduser(words))  # noqa: PTH111
 
 
 def write_atomic(file: Path, data: bytes) -> None:
@@ -26,17 +41,53 @@ def write_atomic(file: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{file.name[:40]}.", suffix=".tmp", dir=folder)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(file)
+            with claimed(handle):
+                with os.fdopen(handle, "wb") as out:
+                    out.write(data)
+                    out.flush()
+                    os.fsync(out.fileno())
+                temporary.replace(file)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(folder)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def claimed(handle: int) -> Iterator[None]:
+    """While this holds, nobody takes the file that was opened for one that a crash left (store/leftovers.py). The
+    descriptor may be closed meanwhile."""
+    if fcntl is None:  # Windows does not take away what is open
+        yield
+        return
+    own = os.dup(handle)
+    try:
+        with suppress(OSError):  # not every file system has locks
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(own)
+
+
+@contextmanager
+def unclaimed(file: Path) -> Iterator[bool]:
+    """Whether nobody claims a file; for as long as this holds nobody does.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    with os.fdopen(open_regular(file), "rb") as opened:
+        if fcntl is None:
+            yield True
+            return
+        try:
+            fcntl.flock(opened.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 def write_new(file: Path, data: bytes) -> None:
@@ -82,7 +133,13 @@ def give_name(temporary: Path, file: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file)) from None
         temporary.rename(file)
         return
-    temporary.unlink()
+    try:
+        temporary.unlink()
+    except OSError:
+        # Who is told that it failed tries again: each time there would be one more.
+        with suppress(OSError):
+            file.unlink()
+        raise
 
 
 def open_regular(file: Path, flags: int = os.O_RDONLY) -> int:

@@ -7,7 +7,7 @@ import codecs
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ PDF_LIMIT = 24 * MIB
 """A request holds 32 MB at most, and base64 makes four bytes of three."""
 TEXT_LIMIT = 10 * MIB
 
+ATTACHMENTS = ("image", "document")
+"""Types of the blocks that name an attachment."""
 SUPPORTED = "Images (PNG, JPEG, GIF, WebP), PDF and text files can be attached."
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -111,6 +113,27 @@ def text_of(paths: Paths, block: dict[str, Any]) -> str | None:
     if source.get("media_type") != "text/plain" or not isinstance(source.get("sha256"), str):
         return None
     return load(paths, source["sha256"]).decode("utf-8", "replace")
+
+
+def named_in(content: Any) -> Iterator[Any]:
+    """What the attachments in a message's blocks give as their SHA-256, in blocks inside of blocks as well; None where
+    one gives nothing.
+
+    A block that an import keeps verbatim names one only where it is an attachment itself: what else stands in it is
+    another program's.
+    """
+    todo = [content]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, list):
+            todo.extend(reversed(item))
+        elif isinstance(item, dict):
+            source, kept = item.get("source"), item.get("block")
+            if isinstance(source, dict) and source.get("type") == "blob":
+                yield source.get("sha256")
+            if isinstance(kept, dict) and kept.get("type") in ATTACHMENTS:
+                todo.append(kept)
+            todo.extend(reversed([inner for name, inner in item.items() if name != "block"]))
 
 
 def wire(block: dict[str, Any], load: Callable[[str], bytes]) -> dict[str, Any]:

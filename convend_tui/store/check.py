@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
@@ -176,8 +176,8 @@ class _Content:
             case r.Header():
                 self.header = self.header or record
             case r.Message():
-                for sha256 in _attachments(record.content):
-                    self.attachments.setdefault(sha256, record.id)
+                for sha256 in blobs.named_in(record.content):
+                    self.attachments.setdefault(str(sha256), record.id)
                 record = _bare(record)
             case r.Ended() | r.Verdict():
                 self.named.add(record.message)
@@ -242,20 +242,6 @@ def _bare(message: r.Message) -> r.Message:
     return r.Message(
         at=message.at, id=message.id, parent=message.parent, role=message.role, content=content, kind=message.kind
     )
-
-
-def _attachments(value: Any) -> Iterator[str]:
-    """The names of all attachments in a message's blocks, at any depth; of one that has none, what stands there."""
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, list):
-            todo.extend(reversed(item))
-        elif isinstance(item, dict):
-            source = item.get("source")
-            if isinstance(source, dict) and source.get("type") == "blob":
-                yield str(source.get("sha256"))
-            todo.extend(inner for inner in reversed(item.values()) if isinstance(inner, dict | list))
 
 
 def _told(problems: list[str]) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ import msgspec
 from convend_tui import paths as p
 from convend_tui.errors import NotFound, StoreError, Unreadable
 from convend_tui.files import give_name, sync_folder, write_atomic
-from convend_tui.store.library import SUFFIX, Library, original_of
+from convend_tui.store.copies import original_of
+from convend_tui.store.library import SUFFIX, Library
+from convend_tui.store.locks import lock_at
 from convend_tui.store.log import LogFile, failed
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
@@ -39,7 +41,7 @@ def merge(library: Library) -> Iterator[str]:
         return
     import filelock  # not needed for the first paint
 
-    lock = filelock.FileLock(library.paths.locks / _LOCK, mode=0o600)
+    lock = lock_at(library.paths.locks / _LOCK)
     try:
         p.ensure(library.paths.locks)
         lock.acquire(blocking=False)
@@ -58,7 +60,8 @@ def merge(library: Library) -> Iterator[str]:
 def _merge(library: Library, copy: Path) -> Iterator[str]:
     try:
         before = copy.stat()
-        lines = copy.read_bytes().split(b"\n")
+        # Another program may have changed the ends of lines.
+        lines = [line.removesuffix(b"\r") for line in copy.read_bytes().split(b"\n")]
         log = _log_of(library, copy, lines)
         if not log.path.exists():
             give_name(copy, log.path)
@@ -115,7 +118,7 @@ def _bring_in(log: LogFile, lines: list[bytes]) -> tuple[str, int, int]:
         raise Unreadable(f"A newer convend wrote {log.path}. Update convend.")
     try:
         # Without its newline the last line is not read yet, and may be a torn one.
-        have = set(log.path.read_bytes().split(b"\n")[:-1])
+        have = {line.removesuffix(b"\r") for line in log.path.read_bytes().split(b"\n")[:-1]}
     except OSError as error:
         raise failed("read", log.path, error) from error
     new: list[bytes] = []

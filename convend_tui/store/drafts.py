@@ -21,7 +21,9 @@ from convend_tui.files import read_regular, set_aside, write_atomic
 from convend_tui.paths import Paths
 
 _LONGEST = 60
-"""Characters of an id in a file's name."""
+"""Bytes of a message's id in a file's name."""
+_LONGEST_THREAD = 120
+"""Bytes of a thread's."""
 _DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading raises of a file that is no draft."""
 
@@ -42,13 +44,24 @@ class Place:
         """The name of its file, without the ending."""
         # Ids come from files, which other programs write too.
         thread = re.sub(r"[^\w-]", "_", self.thread)
+        if thread != self.thread or len(thread.encode()) > _LONGEST_THREAD:
+            # Two threads must not have one draft: `a.b` and `a_b`.
+            thread = f"{_cut(thread, _LONGEST_THREAD)}-{_digest(self.thread)}"
         if self.kind == "whole":
             return thread
-        message = re.sub(r"[^\w-]", "_", self.message)[:_LONGEST]
+        message = _cut(re.sub(r"[^\w-]", "_", self.message), _LONGEST)
         # Folders of macOS and Windows take two names that differ in their case for one.
         if message != self.message.lower():
-            message += "-" + hashlib.sha256(self.message.encode("utf-8", "replace")).hexdigest()[:16]
+            message += f"-{_digest(self.message)}"
         return f"{thread}.{self.kind}-{message}"
+
+
+def _cut(name: str, most: int) -> str:
+    return name.encode()[:most].decode("utf-8", "ignore")
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 NEW = Place("new")

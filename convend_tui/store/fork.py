@@ -102,7 +102,9 @@ def _write(
     origin: dict[str, object] = {"thread": thread.id, "message": leaf if kept is not None else None, "app": APP}
     if held:
         origin["held"] = True
-    header = new.thread.header = msgspec.structs.replace(new.thread.header, origin=origin)
+    header = new.thread.header = msgspec.structs.replace(
+        new.thread.header, origin=origin, provisional=thread.header.provisional
+    )
     out = [r.encode(header)]
     for line, record in lines:
         if _belongs(line, record, kept):

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from convend_tui.errors import StoreError, SyncError
-from convend_tui.plain import one_line
+from convend_tui.store import git_talk
+from convend_tui.store.git_words import REMOTE, damaged, explained, without_secrets
 
 MAIN: Final = "refs/heads/main"
 THEIRS: Final = "refs/remotes/origin/main"
@@ -35,6 +36,7 @@ _SETTINGS: Final = {
     "core.excludesFile": os.devnull,
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
+    "core.sharedRepository": "umask",
     "core.quotePath": "true",
     "core.fsync": "committed,reference",
     "commit.gpgSign": "false",
@@ -62,8 +64,8 @@ _NOT_OURS: Final = re.compile(
 _SSH: Final = (
     "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"  # never asks
 )
-_REMOTE: Final = frozenset(("fetch", "push", "ls-remote"))
-"""The commands that talk to the remote."""
+PATIENCE: Final = 180.0
+"""Seconds for which nothing may come from a remote, not even a word on how far it is."""
 _LOCK_WAIT: Final = 2.0
 """Seconds for which another git program may hold a lock file before it is taken for one that was left behind."""
 
@@ -108,10 +110,16 @@ class Git:
         """Run git and wait.
 
         Raises:
-            SyncError: there is no git.
+            SyncError: there is no git, or the remote has fallen silent.
         """
         process = self._start(words)
-        out, err = process.communicate()
+        said = git_talk.said(process, PATIENCE) if words[0] in REMOTE else process.communicate()
+        if said is None:
+            raise SyncError(
+                f"The remote {without_secrets(self.remote)} does not answer: nothing came for {PATIENCE:.0f} seconds. "
+                "`git ls-remote` on it must work without being asked anything."
+            )
+        out, err = said
         return Answer(process.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
 
     def do(self, *words: str) -> str:
@@ -202,7 +210,7 @@ class Git:
     def explained(self, err: str, command: str) -> SyncError:
         """A failure of git's as a sentence."""
         # Where the settings are what failed, there is no asking them.
-        return _explained(err, command, self.git_dir, self.remote if command in _REMOTE else "")
+        return explained(err, command, self.git_dir, self.remote if command in REMOTE else "")
 
     def _start(self, words: Sequence[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -215,6 +223,8 @@ class Git:
                 cwd=self._folder,
                 env=self._environ(words[0]),
                 umask=0o077,
+                # What has no terminal asks nobody, not even where ssh is the person's own: it fails, and says so.
+                start_new_session=words[0] in REMOTE,
             )
         except FileNotFoundError:
             if not self._folder.is_dir():
@@ -224,10 +234,12 @@ class Git:
             raise SyncError(f"git cannot be started: {error.strerror or error}.") from error
 
     def _environ(self, command: str) -> dict[str, str]:
-        environ = {name: value for name, value in os.environ.items() if not _NOT_OURS.fullmatch(name)}
+        # A model's key is none of git's business, nor of a remote's helper.
+        given = ((name, value) for name, value in os.environ.items() if not name.startswith("ANTHROPIC_"))
+        environ = {name: value for name, value in given if not _NOT_OURS.fullmatch(name)}
         environ.pop("LANGUAGE", None)
         environ |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
-        if command in _REMOTE and not {"GIT_SSH", "GIT_SSH_COMMAND"} & environ.keys():
+        if command in REMOTE and not {"GIT_SSH", "GIT_SSH_COMMAND"} & environ.keys():
             environ["GIT_SSH_COMMAND"] = self.setting("core.sshcommand") or _SSH
         return environ
 
@@ -272,19 +284,6 @@ class Objects:
         return data[:-1]
 
 
-def damaged(git_dir: Path) -> SyncError:
-    """The repository is broken."""
-    return SyncError(
-        f"The repository {git_dir} is damaged. Your threads are not: move {git_dir.name} away and say "
-        "`convend sync --init REMOTE` again; both sides are then put together anew."
-    )
-
-
-def without_secrets(text: str) -> str:
-    """A text without the user and password that an address may hold."""
-    return re.sub(r"(\w://)[^/\s@]+@", r"\1", text)
-
-
 def _identity(name: str) -> str:
     return "".join(char for char in name.strip() if char.isprintable() and char not in "<>")
 
@@ -326,63 +325,3 @@ def _quoted(path: str) -> bytes:
     data = path.encode("utf-8", "surrogateescape")
     plain = (chr(byte) if 32 < byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in data)
     return f'"{"".join(plain)}"'.encode()
-
-
-# The first that fits: what is told of a remote's disk must not be taken for this one's.
-_SENTENCES: Final = (
-    (r"^remote:.*(No space left|quota exceeded)", "The disk of the remote is full. Free some space there."),
-    (r"No space left on device|Disk quota exceeded", "The disk is full. Free some space and sync again."),
-    (r"Read-only file system", "The disk is read-only."),
-    (
-        r"Authentication failed|could not read (Username|Password)|terminal prompts disabled|Permission denied \("
-        r"|access denied|error: 40[13]|HTTP 40[13]|Permission to .* denied",
-        "The remote {remote} does not let you in. Keys and passwords are git's: `git ls-remote {remote}` must work "
-        "without asking anything (an ssh agent, or a credential helper).",
-    ),
-    (
-        r"Host key verification failed",
-        "The remote {remote} is not known to ssh, or its key has changed. Say `ssh` to it once by hand.",
-    ),
-    (r"certificate|SSL|TLS", "No safe connection to the remote {remote} came about: {line}"),
-    (
-        r"resolve host|Could not resolve|unable to connect|Failed to connect|Couldn't connect|Connection (refused|timed"
-        r"|reset|closed)|Network is unreachable|No route to host|timed out|Operation too slow|transfer closed",
-        "The remote {remote} cannot be reached: {line}",
-    ),
-    (r"dubious ownership", "git does not trust a folder that belongs to another user: {line}"),
-    (r"\.lock'?: File exists", "Another git program is at work in {dir}, or one was cut off there: {line}"),
-    (
-        r"transport '.*' not allowed|Unable to find remote helper|is not a git command|cannot run ",
-        "git cannot use the remote {remote}: {line}",
-    ),
-    (
-        r"does not appear to be a git repository|[Rr]epository.*(not found|does not exist)|No such file or directory"
-        r"|error: 404",
-        "There is no git repository at {remote}. Make one first: `git init --bare` in an empty folder there.",
-    ),
-    (r"hung up unexpectedly|early EOF|unexpected disconnect", "The connection to the remote {remote} broke off."),
-    (r"Permission denied|insufficient permission", "git may not write: {line}"),
-)
-_DAMAGED: Final = re.compile(
-    r"object file .* is empty|bad object|loose object .* is corrupt|unable to read (tree|sha1|[0-9a-f]{40})"
-    r"|missing blob|not a valid object|inflate:|packfile .* (cannot|does not)|bad tree|bad signature"
-    r"|not a git repository: '|Failed to traverse|bad config|broken reference|Not a valid commit"
-)
-
-
-def _explained(err: str, command: str, git_dir: Path, remote: str) -> SyncError:
-    lines = [one_line(line.strip(), 200) for line in err.splitlines() if line.strip()]
-    fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote:"))]
-    line = without_secrets((fatal or lines or ["it did not say why"])[0]).removeprefix("fatal: ")
-    line = line.removeprefix("error: ").rstrip(".") + "."
-    at_remote = command in _REMOTE
-    if not at_remote and _DAMAGED.search(err):
-        return damaged(git_dir)
-    for pattern, sentence in _SENTENCES:
-        if ("{remote}" in sentence or "remote" in pattern) and not at_remote:
-            continue
-        if re.search(pattern, err, re.MULTILINE):
-            return SyncError(sentence.format(remote=without_secrets(remote), line=line, dir=git_dir))
-    if _DAMAGED.search(err):
-        return damaged(git_dir)
-    return SyncError(f"git {command} failed: {line}")

@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from convend_tui import __version__
-from convend_tui.errors import Unreadable
+from convend_tui.errors import StoreError, Unreadable
 from convend_tui.store.log import Batch, LogFile
 from convend_tui.thread import records as r
+from convend_tui.thread.order import AHEAD, in_force
 from convend_tui.thread.tree import Thread
+from convend_tui.thread.whole import lacking, records_of
 
 Rule = Callable[[Thread], None]
 """Given the thread as it stands on the disk, raises where an append must not happen."""
@@ -29,6 +34,12 @@ class ThreadHandle:
         """False for a new thread until its first message is written."""
         self.problems = list(problems)
         self._log = log
+        self._lacking: list[r.Record] = []
+        """What the file had once, and lacks since another program put an older copy in its place."""
+        self._foreign = False
+        """Another thread's file lies in the place of this one's."""
+        self._known = on_disk
+        """The file's header was read."""
 
     @property
     def read_only(self) -> str | None:
@@ -48,8 +59,8 @@ class ThreadHandle:
         # Records have whole milliseconds: two of the same one would have no order.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         last = r.moment_of(self.thread.updated)
-        # A record from a clock that is far ahead must not drag every later one along.
-        if last is not None and now <= last < now + timedelta(days=1):
+        # A record from a clock that is far ahead must not drag every later one along (thread/order.py).
+        if last is not None and now <= last < now + AHEAD:
             now = last + timedelta(milliseconds=1)
         return r.timestamp(now)
 
@@ -94,14 +105,27 @@ class ThreadHandle:
             StoreError: the disk refused; Unreadable: a file of a newer format.
             Whatever `rule` raises. In each case nothing was written.
         """
+        records = in_force(self.thread, records, datetime.now(UTC))
         try:
             self._absorb(self._append(records, rule), records)
         finally:
             self._take(self._log.held())
 
+    async def mend(self) -> bool:
+        """Write back what the file lacks, where another program put an older copy in its place. True: there was any.
+
+        Raises:
+            StoreError: as `append_now`.
+        """
+        if not self._lacking:
+            return False
+        await self.append([])
+        return True
+
     async def append(self, records: Sequence[r.Record], rule: Rule | None = None) -> None:
         """As `append_now`, while the event loop goes on. A cancelled caller leaves the write to finish; its records
         are then taken into the tree all the same."""
+        records = in_force(self.thread, records, datetime.now(UTC))
         future = asyncio.get_running_loop().run_in_executor(None, self._append, records, rule)
 
         def absorb(done: asyncio.Future[Batch]) -> None:
@@ -123,24 +147,47 @@ class ThreadHandle:
             # The next read begins at the first line; applying it again changes nothing.
             return Batch()
 
-        def ask(fresh: Batch) -> None:
+        def ask(fresh: Batch) -> Sequence[r.Record]:
+            if self._is_foreign(fresh):
+                raise StoreError(
+                    f"{self._log.path} holds another thread now: another program put it there. Nothing was written. "
+                    "Put a copy of this one back."
+                )
             if rule is not None:
                 rule(self.thread.with_records(fresh.records) if fresh.records else self.thread)
+            return self._still_lacking(fresh)
 
         return self._log.append(records, ask)
+
+    def _is_foreign(self, fresh: Batch) -> bool:
+        ids = {record.id for record in fresh.records if isinstance(record, r.Header)}
+        # Further down in a file that is this thread's, another header is only a contradiction.
+        if ids and (fresh.replaced or not self._known):
+            return self.thread.id not in ids
+        return self._foreign
+
+    def _still_lacking(self, fresh: Batch) -> list[r.Record]:
+        """What this process knows and a file that was replaced does not: a message that is being answered, and a lock
+        above all."""
+        if fresh.replaced:
+            return lacking(records_of(self.thread), fresh.records) if _header(fresh) is not None else []
+        return lacking(self._lacking, fresh.records)
 
     def _absorb(self, fresh: Batch, records: Sequence[r.Record]) -> None:
         self.on_disk = True
         self._take(fresh)
+        self._lacking = []
         for record in records:
             self.thread.apply(record)  # type: ignore[arg-type]
 
     def _take(self, fresh: Batch) -> bool:
-        self.problems.extend(fresh.problems)
-        # Where the file was replaced, what this process knows and the new file does not stays in memory: a
-        # message that is being answered, and a lock above all.
-        for record in fresh.records:
-            self.thread.apply(record)
+        self._foreign = self._is_foreign(fresh)
+        self._known = self._known or bool(fresh.records)
+        if not self._foreign:
+            self._lacking = self._still_lacking(fresh)
+            self.problems.extend(fresh.problems)
+            for record in fresh.records:
+                self.thread.apply(record)
         return bool(fresh.records or fresh.problems or fresh.replaced)
 
 
@@ -167,3 +214,11 @@ def open_handle(log: LogFile) -> ThreadHandle:
 def new_header(thread_id: str, at: str, settings: r.Settings) -> r.Header:
     """The first line of a new thread file."""
     return r.Header(at=at, id=thread_id, format=r.FORMAT, app=f"convend {__version__}", settings=settings)
+
+
+def taken_in(header: r.Header, origin: dict[str, Any]) -> r.Header:
+    """The first line of a thread that was begun elsewhere. Its settings are nobody's choice: where a model could not
+    end a conversation under them, they are only provisional."""
+    settings = header.settings
+    provisional = not (settings.ending and settings.server)
+    return msgspec.structs.replace(header, origin=origin, provisional=provisional)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from convend_tui.paths import Paths
 from convend_tui.store import index_search
-from convend_tui.store.index_schema import DAMAGE, Database, key_of
+from convend_tui.store.index_schema import DAMAGE, Database, checked, key_of
 from convend_tui.store.index_search import Hit, Wanted
 from convend_tui.store.index_write import STEP, Bringing, File, take_out
 from convend_tui.store.library import Library, Summary
@@ -101,7 +101,8 @@ class Index:
     def _steps(self) -> Iterator[tuple[int, int]]:
         """Do the work in steps; after each, how many bytes of how many are read."""
         connection = self._data.writer()
-        rows = connection.execute("SELECT file, inode, size, mtime FROM thread WHERE file IS NOT NULL").fetchall()
+        asked = connection.execute("SELECT file, inode, size, mtime FROM thread WHERE file IS NOT NULL")
+        rows = checked(asked, tuple[bytes, int, int, int])
         newest = max((row[3] for row in rows), default=None)
         known = {row[0]: row[1:] for row in rows}
         changed: list[File] = []

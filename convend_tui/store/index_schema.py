@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from convend_tui import paths as p
 from convend_tui.errors import StoreError
+from convend_tui.store.locks import lock_at
 
 VERSION: Final = 3
 """Of the tables and of what stands in them. A database of another one is made anew."""
@@ -217,13 +218,24 @@ class Database:
 
         p.ensure(self._lock_file.parent)
         try:
-            with filelock.FileLock(self._lock_file, timeout=LOCK_S, mode=0o600):
+            with lock_at(self._lock_file, LOCK_S):
                 if _inode(self.file) == inode:
                     # The database before its log: a log without a database is thrown away by SQLite itself.
                     for ending in ("", "-wal", "-shm", "-journal"):
                         self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
         except filelock.Timeout as error:
             raise StoreError(str(error)) from error
+
+
+def checked(rows: Iterable[Any], kind: Any) -> list[Any]:
+    """Rows, each of which must be of this kind of tuple: SQLite keeps any type in any column, and a file may hold
+    anything.
+
+    Raises:
+        msgspec.ValidationError: a value is of another type: one of `DAMAGE`.
+    """
+    found: list[Any] = msgspec.convert(list(rows), list[kind])
+    return found
 
 
 def key_of(thread_id: str) -> bytes:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from convend_tui.store import index_text
-from convend_tui.store.index_schema import id_of, key_of
+from convend_tui.store.index_schema import checked, id_of, key_of
 from convend_tui.store.index_text import Query
 from convend_tui.store.library import Summary
 from convend_tui.thread import records as r
@@ -21,6 +21,9 @@ RECENCY: Final = 0.3
 """How much more a message of this moment is worth than an old one."""
 
 _SUMMARY: Final = "file, title, created, updated, messages, branches, ended, locked, model, pinned, problem"
+
+_Row = tuple[bytes, str, str, str, int, int, int, int, str, int, str | None]
+_Found = tuple[bytes, str, int, str | None, str | None, str, str | None, int | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,12 @@ def summaries(connection: sqlite3.Connection, title: str, limit: int | None, off
     """See `Index.summaries`."""
     words = index_text.fold(_sound(title)).split()
     conditions = " AND instr(folded, ?) > 0" * len(words)
-    rows = connection.execute(
+    asked = connection.execute(
         f"SELECT {_SUMMARY} FROM thread WHERE file IS NOT NULL{conditions} "
         "ORDER BY pinned DESC, updated DESC, file DESC LIMIT ? OFFSET ?",
         (*words, -1 if limit is None else limit, offset),
     )
+    rows = checked(asked, _Row)
     return [
         Summary(
             id_of(file),
@@ -101,7 +105,9 @@ def summaries(connection: sqlite3.Connection, title: str, limit: int | None, off
             bool(pinned),
             problem,
         )
-        for file, name, created, updated, messages, branches, ended, locked, model, pinned, problem in rows
+        for file, name, created, updated, messages, branches, ended, locked, model, pinned, problem in checked(
+            rows, _Row
+        )
     ]
 
 
@@ -125,12 +131,13 @@ def search(
     else:
         connection.create_function("holds", 1, query.matches, deterministic=True)
         worth, which, words = "-1.0", "holds(words.text) AND ?", "1"
-    rows = connection.execute(
+    asked = connection.execute(
         f"SELECT m.num, {worth}, m.at FROM words JOIN message m ON m.num = words.rowid "
         f"JOIN thread t ON t.num = m.thread WHERE {which} AND t.file IS NOT NULL{conditions} "
         "ORDER BY words.rowid DESC LIMIT ?",
         (words, *values, max(CONSIDERED, offset + limit)),
-    ).fetchall()
+    )
+    rows = checked(asked, tuple[int, float, str])
     now = datetime.now(UTC)
     weights = {day: 1 + RECENCY * _recency(day, now) for day in {row[2][:10] for row in rows}}
     # bm25 is below 0, and the lower the better.
@@ -139,11 +146,12 @@ def search(
 
 
 def _hit(connection: sqlite3.Connection, num: int, query: Query | None) -> Hit:
-    file, title, locked, message, role, at, model, ended, text = connection.execute(
+    asked = connection.execute(
         "SELECT t.file, t.title, t.locked, m.id, m.role, m.at, m.model, m.ended, words.text FROM words "
         "JOIN message m ON m.num = words.rowid JOIN thread t ON t.num = m.thread WHERE words.rowid = ?",
         (num,),
-    ).fetchone()
+    )
+    ((file, title, locked, message, role, at, model, ended, text),) = checked(asked, _Found)
     shown, matches = index_text.snippet(text, query)
     return Hit(
         thread=id_of(file),

@@ -13,7 +13,7 @@ import msgspec
 
 from convend_tui.errors import NotFound, StoreError
 from convend_tui.store.index_read import Node, Odd, Reading, Rows, State, whole
-from convend_tui.store.index_schema import key_of
+from convend_tui.store.index_schema import checked, key_of
 from convend_tui.store.index_text import apart, fold
 from convend_tui.store.library import SUFFIX, Library, Summary
 from convend_tui.store.log import failed
@@ -29,6 +29,8 @@ _GAP: Final = 1 << 24
 _ASKED: Final = 500
 """Files that are looked up in one question: SQLite may allow no more than 999 values."""
 _NODE: Final = "num, thread, id, at, role, model, ended, children, question, parent"
+_Row = tuple[bytes, int, int, int, int, int, bytes | None, bytes | None]
+"""What is asked of a file that is known: its key, number, inode, size, time, what was read, seal and state."""
 _states = msgspec.json.Decoder(State)
 
 
@@ -60,8 +62,7 @@ class Bringing:
         # A Path for each file would take as long as reading it.
         self._folder = f"{library.paths.threads}{os.sep}"
         self._rows = Rows(_first_number(connection, forward))
-        (last,) = connection.execute("SELECT max(num) FROM thread").fetchone()
-        self._last = int(last or 0)
+        self._last = _number(connection, "SELECT max(num) FROM thread") or 0
         self._threads: list[tuple[Any, ...]] = []
         self._known = dict(_known(connection, [key_of(file.id) for file in files]))
 
@@ -163,7 +164,9 @@ class Bringing:
         row = self._connection.execute(
             f"SELECT {_NODE} FROM message WHERE thread = ? AND id = ?", (thread, message_id)
         ).fetchone()
-        return Node(*row) if row is not None else None
+        # SQLite has no booleans.
+        named = dict(zip(Node.__struct_fields__, row, strict=True)) if row is not None else None
+        return msgspec.convert(named, Node | None, strict=False)
 
 
 def _known(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
@@ -172,7 +175,9 @@ def _known(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tu
         some = keys[start : start + _ASKED]
         marks = ",".join("?" * len(some))
         columns = "file, num, inode, size, mtime, read, seal, state"
-        for key, *row in connection.execute(f"SELECT {columns} FROM thread WHERE file IN ({marks})", some):
+        for key, *row in checked(
+            connection.execute(f"SELECT {columns} FROM thread WHERE file IN ({marks})", some), _Row
+        ):
             yield key, tuple(row)
 
 
@@ -188,17 +193,25 @@ def _first_number(connection: sqlite3.Connection, forward: bool) -> int:
     """Newer messages have greater numbers, more or less: where so much is found that not all can be put in order,
     it is the newest that count. What is older than all that is known is therefore numbered backwards."""
     # One question each: SQLite answers both at once by reading the whole table.
-    (least,) = connection.execute("SELECT min(num) FROM message").fetchone()
-    (greatest,) = connection.execute("SELECT max(num) FROM message").fetchone()
-    if greatest is None:
+    least = _number(connection, "SELECT min(num) FROM message")
+    greatest = _number(connection, "SELECT max(num) FROM message")
+    if least is None or greatest is None:
         return 0
-    return int(greatest) + 1 if forward else int(least) - _GAP
+    return greatest + 1 if forward else least - _GAP
+
+
+def _number(connection: sqlite3.Connection, question: str) -> int | None:
+    found: int | None
+    ((found,),) = checked(connection.execute(question), tuple[int | None])
+    return found
 
 
 def _has_grown(fd: int, file: File, row: tuple[Any, ...]) -> bool:
     """Whether the file is the one that was read, with something behind it."""
     _, inode, size, mtime, read, seal, _ = row
-    if seal is None or inode != file.inode or file.size < read or (file.size == size and mtime != _UNFINISHED):
+    if seal is None or inode != file.inode or not 0 <= read <= file.size:
+        return False
+    if file.size == size and mtime != _UNFINISHED:
         return False
     return bool(_seal(_bytes(fd, 0, min(read, SEALED)), _bytes(fd, max(0, read - SEALED), read)) == seal)
 

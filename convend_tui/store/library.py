@@ -17,6 +17,7 @@ from convend_tui.files import sync_folder
 from convend_tui.paths import Paths
 from convend_tui.plain import one_line
 from convend_tui.store import handle as h
+from convend_tui.store.copies import original_of
 from convend_tui.store.log import LogFile, failed
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
@@ -30,11 +31,6 @@ _LONGEST_NAME = 240
 """Bytes of a thread's id: most file systems have names of 255."""
 _BESIDE = re.compile(r"~\d+\Z")
 """What a copy in the trash has behind its name, where there is another one of that name."""
-_IN_CONFLICT = re.compile(
-    r"(?P<original>.+?)(\.sync-conflict-\d{8}-\d{6}(-[A-Z0-9]+)?| ?\([^()]*([ck]onfli(ct|kt|t))[^()]*\))+\.jsonl\Z",
-    re.IGNORECASE,
-)
-"""What Syncthing, and Dropbox and its like in most languages, call a copy that they set aside."""
 LAST = "@last"
 """The word that names the thread used last, or the newest message on the current path."""
 
@@ -293,14 +289,6 @@ class Library:
             return r.timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
         except OSError:
             return r.timestamp(datetime.now(UTC))
-
-
-def original_of(name: str) -> str | None:
-    """The id of the thread that a file is a copy in conflict of, by its name; None: it is no such copy."""
-    if "(" not in name and ".sync-" not in name:
-        return None
-    found = _IN_CONFLICT.fullmatch(name)
-    return found["original"] if found else None
 
 
 def _is_thread(name: str) -> bool:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from convend_tui import paths as p
 from convend_tui.errors import StoreError, Unreadable
-from convend_tui.files import give_name, open_regular, sync_folder, write_atomic
+from convend_tui.files import claimed, give_name, open_regular, sync_folder, write_atomic
+from convend_tui.store.locks import lock_at
 from convend_tui.thread import records as r
 
 LOCK_TIMEOUT = 30.0
@@ -41,6 +42,10 @@ class Batch:
     """Broken lines, in words, with their number."""
     replaced: bool = False
     """The file was replaced or shortened by another program: `records` are all of it, from the first line."""
+
+
+Rule = Callable[[Batch], Sequence[r.Record] | None]
+"""See `LogFile.append`."""
 
 
 @dataclass(slots=True)
@@ -91,9 +96,10 @@ class LogFile:
             try:
                 fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600)
                 try:
-                    with os.fdopen(fd, "wb", buffering=0) as file:
-                        self._write(file.fileno(), b"".join(map(r.encode, records)), 0)
-                    give_name(temporary, self.path)
+                    with claimed(fd):
+                        with os.fdopen(fd, "wb", buffering=0) as file:
+                            self._write(file.fileno(), b"".join(map(r.encode, records)), 0)
+                        give_name(temporary, self.path)
                 except BaseException:
                     with suppress(OSError):
                         temporary.unlink(missing_ok=True)
@@ -103,12 +109,12 @@ class LogFile:
             with suppress(OSError):  # not every file system syncs folders
                 sync_folder(self.path.parent)
 
-    def append(self, records: Sequence[r.Record], rule: Callable[[Batch], None] | None = None) -> Batch:
+    def append(self, records: Sequence[r.Record], rule: Rule | None = None) -> Batch:
         """Append records in one write, and return when they are on the disk.
 
         Under the file's lock the file is first read up to its end; `rule` is given what that brought and raises
-        to stop the append. A torn last line (a crash in the middle of a write) is cut off first; its bytes are
-        kept in `torn_folder`.
+        to stop the append, or returns what is to be written before the records. A torn last line (a crash in the
+        middle of a write) is cut off first; its bytes are kept in `torn_folder`.
 
         Returns:
             What others had appended meanwhile. Not the records given.
@@ -124,7 +130,7 @@ class LogFile:
                     return fresh
         raise StoreError(f"{self.path} is being replaced again and again by another program. Try again later.")
 
-    def _append(self, records: Sequence[r.Record], rule: Callable[[Batch], None] | None) -> Batch | None:
+    def _append(self, records: Sequence[r.Record], rule: Rule | None) -> Batch | None:
         """Append once; None: meanwhile another program put another file in the place of the one that was written."""
         try:
             with os.fdopen(open_regular(self.path, os.O_RDWR), "r+b", buffering=0) as file:
@@ -136,7 +142,7 @@ class LogFile:
                         "more. Nothing was written. Put a copy of it back."
                     )
                 if rule is not None:
-                    rule(fresh)
+                    records = [*(rule(fresh) or ()), *records]
                 data = b"".join(map(r.encode, records))
                 if data:
                     self._write(fd, data, self._offset)
@@ -164,7 +170,7 @@ class LogFile:
         import filelock  # not needed to read, and so not for the first paint
 
         p.ensure(self.lock_path.parent)
-        lock = filelock.FileLock(self.lock_path, timeout=LOCK_TIMEOUT, mode=0o600)
+        lock = lock_at(self.lock_path, LOCK_TIMEOUT)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -285,6 +291,9 @@ def _bytes(fd: int, start: int, end: int) -> bytes:
     return b"".join(found)
 
 
+_NO_LOCKS = "this file system cannot lock files. Put convend's folders on a local disk (CONVEND_HOME)"
+
+
 def failed(what: str, path: Path, error: OSError) -> StoreError:
     """An operating system's error as a sentence: `path` cannot be `what`, and why."""
     hints = {
@@ -293,6 +302,9 @@ def failed(what: str, path: Path, error: OSError) -> StoreError:
         errno.EROFS: "the disk is read-only",
         errno.EACCES: "permission denied",
         errno.EPERM: "permission denied",
+        errno.ENOLCK: _NO_LOCKS,
+        errno.EOPNOTSUPP: _NO_LOCKS,
+        errno.ENOSYS: _NO_LOCKS,
     }
     why = hints.get(error.errno or 0, error.strerror or str(error))
     return StoreError(f"{path} cannot be {what}: {why}.")

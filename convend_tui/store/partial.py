@@ -7,6 +7,8 @@ as the turn runs: a checkpoint whose lock is free belongs to a process that died
 from __future__ import annotations
 
 import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,13 +19,20 @@ from convend_tui import paths as p
 from convend_tui.errors import StoreError
 from convend_tui.files import read_regular, write_atomic
 from convend_tui.store.library import Library
+from convend_tui.store.locks import lock_at
 from convend_tui.store.log import failed
 from convend_tui.thread import records as r
+
+OTHERS_S = 24 * 3600
+"""Seconds for which a checkpoint of another machine, in a folder that several share, is left to that one: its lock says
+nothing here, and the answer may still be on its way there."""
 
 
 class _Saved(msgspec.Struct, frozen=True):
     thread: str
     message: r.Message
+    host: str = ""
+    """The machine that wrote it."""
 
 
 class Checkpoint:
@@ -34,12 +43,10 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, thread_id: str, message_id: str) -> None:
-        import filelock  # not needed for the first paint
-
         p.ensure(folder)
         self._file = folder / f"{message_id}.json"
         self._thread = thread_id
-        self._lock = filelock.FileLock(folder / f"{message_id}.lock", mode=0o600)
+        self._lock = lock_at(folder / f"{message_id}.lock")
         try:
             self._lock.acquire()
         except OSError as error:
@@ -55,9 +62,10 @@ class Checkpoint:
         try:
             fd = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
             with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.encode(_Saved(self._thread, message)))
+                file.write(msgspec.json.encode(_Saved(self._thread, message, platform.node())))
             temporary.replace(self._file)
         except OSError as error:
+            _remove(temporary)
             raise failed("written", self._file, error) from error
 
     def close(self, *, keep: bool = False) -> None:
@@ -81,7 +89,7 @@ def recover(library: Library) -> Iterator[str]:
     import filelock
 
     for file in sorted(folder.glob("*.json")):
-        lock = filelock.FileLock(file.with_suffix(".lock"), mode=0o600)
+        lock = lock_at(file.with_suffix(".lock"))
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
@@ -99,6 +107,8 @@ def recover(library: Library) -> Iterator[str]:
 def _bring_back(library: Library, file: Path) -> Iterator[str]:
     try:
         saved = msgspec.json.decode(read_regular(file), type=_Saved)
+        if saved.host not in ("", platform.node()) and time.time() - file.stat().st_mtime < OTHERS_S:
+            return
         handle = library.open(saved.thread)
         if saved.message.id not in handle.thread.messages:
             handle.append_now([msgspec.structs.replace(saved.message, at=handle.now())])

@@ -54,7 +54,9 @@ from convend_tui.files import write_atomic
 from convend_tui.paths import Paths
 from convend_tui.plain import one_line
 from convend_tui.store import git as g
+from convend_tui.store import git_words as w
 from convend_tui.store import sync_tree as t
+from convend_tui.store.locks import lock_at
 from convend_tui.store.log import failed
 from convend_tui.store.sync_folder import Folder, Received
 
@@ -150,7 +152,7 @@ class _Sync:
             git.ask("-c", "gc.auto=2000", "gc", "--auto", "--quiet")
         threads = {named[1] for path in self._sent if (named := t.thread_name(path)) is not None}
         return Synced(
-            g.without_secrets(git.remote),
+            w.without_secrets(git.remote),
             len(threads),
             sum(map(t.is_blob, self._sent)),
             self._received,
@@ -204,15 +206,16 @@ class _Sync:
         """Send `main`; False: the remote moved meanwhile."""
         git = self._git
         before = git.tree_of(theirs)
-        answer = git.ask("push", "--porcelain", "--no-verify", "origin", f"{main}:{g.MAIN}")
+        answer = git.ask("push", "--progress", "--porcelain", "--no-verify", "origin", f"{main}:{g.MAIN}")
         if answer.code != 0:
             refusal = re.search(r"^!\t.*\[(remote )?rejected\] \((.*)\)$", answer.out, re.MULTILINE)
             if refusal is None:
                 raise git.explained(answer.err, "push")
             if not refusal[1] or re.search("lock ref|failed to update ref|incorrect old|fetch first", refusal[2]):
                 return False
-            said = [line.removeprefix("remote:").strip() for line in answer.err.splitlines() if "remote:" in line]
-            why = g.without_secrets(one_line("; ".join([refusal[2], *filter(None, said[:3])]), 300))
+            lines = w.without_progress(answer.err)
+            said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+            why = one_line(w.without_secrets("; ".join([refusal[2], *filter(None, said[:3])])), 300)
             raise SyncError(f"The remote did not take what is new here: {why}. What came from it is here.")
         self._sent |= {path for path, entry in git.tree_of(main).items() if before.get(path) != entry}
         return True
@@ -224,7 +227,7 @@ def fetch(git: g.Git) -> str | None:
     Raises:
         SyncError: it cannot be reached, or has other branches only.
     """
-    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", f"+{g.MAIN}:{g.THEIRS}")
+    words = ("fetch", "--progress", "--no-tags", "origin", f"+{g.MAIN}:{g.THEIRS}")
     answer = git.ask(*words)
     if answer.code == 0:
         return git.commit_of(g.THEIRS)
@@ -248,7 +251,7 @@ def require_ours(tree: g.Tree, load: t.Load, remote: str) -> None:
 
 def _not_ours(remote: str) -> SyncError:
     return SyncError(
-        f"{g.without_secrets(remote)} holds something else than threads of convend. Nothing was changed there. "
+        f"{w.without_secrets(remote)} holds something else than threads of convend. Nothing was changed there. "
         "Give convend a repository of its own: an empty one, or one that it has synced with before."
     )
 
@@ -309,12 +312,13 @@ def _initialize(paths: Paths, remote: str) -> None:
 
 def _require_made_by_us(home: Path, git: g.Git) -> None:
     if home.is_dir():
-        if git.ask("rev-parse", "--git-dir").code != 0:  # a broken one is not asked for its settings
-            raise g.damaged(home)
+        answer = git.ask("rev-parse", "--git-dir")
+        if answer.code != 0:  # a broken one is not asked for its settings
+            raise git.explained(answer.err, "rev-parse") if "config" in answer.err else w.damaged(home)
         if git.setting(_OURS) == "1":
             return
         if not (home / "config").exists():
-            raise g.damaged(home)
+            raise w.damaged(home)
     raise SyncError(
         f"There is a git repository in {home.parent} that convend did not make. It was left as it is. "
         "To sync, move its .git away, and say `convend sync --init REMOTE`."
@@ -343,7 +347,7 @@ def _repository(paths: Paths) -> g.Git:
             )
     answer = git.ask("symbolic-ref", "-q", "HEAD")
     if answer.code > 1:
-        raise g.damaged(home)
+        raise w.damaged(home)
     if (head := answer.out.strip()) != g.MAIN:
         raise SyncError(
             f"The repository in {paths.data} is not on its branch main but on {head or 'no branch'}. Say "
@@ -370,7 +374,7 @@ def _alone(paths: Paths) -> Iterator[None]:
     """
     import filelock
 
-    held = filelock.FileLock(p.ensure(paths.locks) / "sync.lock", timeout=0, mode=0o600)
+    held = lock_at(p.ensure(paths.locks) / "sync.lock", 0)
     try:
         held.acquire()
     except filelock.Timeout:

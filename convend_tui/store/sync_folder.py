@@ -26,12 +26,11 @@ from convend_tui.files import give_name, read_regular, sync_folder, write_atomic
 from convend_tui.paths import Paths
 from convend_tui.store import sync_tree as t
 from convend_tui.store.git import Change, Entry, Tree
+from convend_tui.store.leftovers import NEW
 from convend_tui.store.library import SUFFIX, Library, move
 from convend_tui.store.log import LogFile, failed
 from convend_tui.thread import records as r
 
-_NEW: Final = ".sync."
-"""Begins the name of a file that is being made."""
 _WRITERS: Final = 8
 _AT_ONCE: Final = 256
 """Files that are flushed to the disk together."""
@@ -88,7 +87,7 @@ class Folder:
             if not os.path.lexists(self._paths.data / name):
                 write_atomic(self._paths.data / name, content)
         for folder in self._folders.values():
-            for left in folder.glob(f"{_NEW}*.tmp"):
+            for left in folder.glob(f"{NEW}*.tmp"):
                 left.unlink(missing_ok=True)
 
     # -- what is new here ---------------------------------------------------------------------------------------
@@ -263,9 +262,13 @@ class Folder:
     def _create(self, path: str, file: Path, entry: Entry, data: bytes, received: Received) -> None:
         """Write a new thread's file aside; `_give_names` puts it in place."""
         try:
-            handle, temporary = tempfile.mkstemp(prefix=_NEW, suffix=".tmp", dir=p.ensure(file.parent))
-            with os.fdopen(handle, "wb") as out:
-                out.write(data)
+            handle, temporary = tempfile.mkstemp(prefix=NEW, suffix=".tmp", dir=p.ensure(file.parent))
+            try:
+                with os.fdopen(handle, "wb") as out:
+                    out.write(data)
+            except BaseException:
+                os.unlink(temporary)  # noqa: PTH108
+                raise
         except OSError as error:
             raise failed("created", file, error) from error
         _set_time(Path(temporary), t.lines_of(data), 0)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from convend_tui.errors import Unreadable
+from convend_tui.store.copies import original_of
 from convend_tui.store.git import FILE, Change, Entry, Tree
-from convend_tui.store.library import SUFFIX, original_of
+from convend_tui.store.library import SUFFIX
 from convend_tui.thread import records as r
 
 THREADS: Final = "threads/"
@@ -94,8 +95,8 @@ def places(tree: Tree) -> dict[str, Places]:
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """The lines of a thread file, without those that are blank."""
-    return [line for line in data.split(b"\n") if line.strip()]
+    """The lines of a thread file, without those that are blank; also where another program has changed their ends."""
+    return [line.removesuffix(b"\r") for line in data.split(b"\n") if line.strip()]
 
 
 def whole(data: bytes) -> bytes:

@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str = "auto"
     """`auto` sends nothing; `adaptive` asks for summarized thinking; `off` disables it."""
     ending: bool = True
-    """Whether the model is offered `end_conversation`. Fixed for the life of the thread."""
+    """Whether the model is offered `end_conversation`. Fixed for the life of the thread, from its first request on."""
     tool_version: int = 1
     """Which wording of the tool and of its part of the system prompt. Fixed as well."""
 
@@ -61,6 +61,10 @@ class Header(Record, frozen=True, kw_only=True, tag="thread"):
     app: str = ""
     origin: dict[str, Any] | None = None
     """Where an imported or forked thread came from."""
+    provisional: bool = False
+    """Its settings only stand in: it came in where nothing was connected in which a model can end a conversation. The
+    first `settings` record, written when the thread is gone on with, decides about `system`, `ending` and the tool's
+    version too."""
 
 
 class Message(Record, frozen=True, kw_only=True, tag="message"):

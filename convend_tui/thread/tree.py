@@ -161,17 +161,22 @@ class Thread:
 
     @property
     def settings(self) -> r.Settings:
-        """The settings in force. `system`, `ending` and the tool's version are the header's for ever:
-        a thread's tools and system prompt never change."""
+        """The settings in force. `system`, `ending` and the tool's version are the header's for ever (where that is
+        provisional, the first change's): a thread's tools and system prompt never change."""
         if not self._settings:
             return self.header.settings
-        first = self.header.settings
+        first = self._settings[0] if self.header.provisional else self.header.settings
         return msgspec.structs.replace(
             r.as_settings(self._settings[-1]),
             system=first.system,
             ending=first.ending,
             tool_version=first.tool_version,
         )
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether nobody has gone on with the thread since it came in, and its settings are still to be decided."""
+        return self.header.provisional and not self._settings
 
     @property
     def settings_at(self) -> str:
@@ -322,9 +327,14 @@ class Thread:
         return [i for i in children if not self.pruned(i)] if self._hidden else children
 
     def shown_siblings(self, message_id: str) -> list[str]:
-        """The siblings that were not pruned, and the message itself: it may be where the person stands."""
+        """The siblings that were not pruned and under which there is anything to see, and the message itself: it may be
+        where the person stands."""
         siblings = self.siblings(message_id)
-        return [i for i in siblings if i == message_id or not self.pruned(i)] if self._hidden else siblings
+        if len(siblings) < 2:
+            return siblings
+        return [
+            i for i in siblings if i == message_id or not (self.pruned(i) or next(seen.below(self, i), None) is None)
+        ]
 
     def in_sight(self, message_id: str, since: str = "") -> str:
         """The message; where it was pruned (at `since` or later), the leaf nearest to it that can be seen. Where

@@ -122,6 +122,24 @@ class Machine:
         return set(git(self.root, "ls-tree", "-r", "--name-only", "main").splitlines())
 
 
+def pair_in(root: Path) -> tuple[Machine, Machine]:
+    """The machines `one` and `two`, which have synced once."""
+    remote = bare(root / "remote.git")
+    one, two = Machine(root / "one", remote), Machine(root / "two", remote)
+    one.begin()
+    two.begin()
+    return one, two
+
+
+def shared(pair: tuple[Machine, Machine]) -> str:
+    """A thread that both have."""
+    one, two = pair
+    thread_id = one.new()
+    one.sync()
+    two.sync()
+    return thread_id
+
+
 def copied(template: Path, root: Path) -> tuple[Machine, Machine]:
     """The machines `one` and `two` and their remote, as they stand in the folder `template`, in another one."""
     for name in ("one", "two", "remote.git"):

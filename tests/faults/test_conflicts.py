@@ -8,7 +8,8 @@ import pytest
 
 from convend_tui.cli import main
 from convend_tui.store.conflicts import merge
-from convend_tui.store.library import Library, original_of
+from convend_tui.store.copies import original_of
+from convend_tui.store.library import Library
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from tests.making import SETTINGS, Branch, at, header, paths_in
@@ -26,6 +27,21 @@ NAMES = [
     f"{ID} (In Konflikt stehende Kopie von Ann 2026-11-22).jsonl",
     f"{ID} (copie en conflit de Ann 2026-11-22).jsonl",
     f"{ID}.sync-conflict-20261122-101112-ABCDEFG.sync-conflict-20261123-101112-GFEDCBA.jsonl",
+]
+MORE_NAMES = [
+    f"{ID} (Ann's Mac (2)'s conflicted copy 2026-11-22).jsonl",
+    f"{ID} (Ann's conflicted copy 2026-11-22 (1)).jsonl",
+    f"{ID} (Ann's conflicted copy 2026-11-22) (1).jsonl",
+    f"{ID} (Ann の競合コピー 2026-11-22).jsonl",
+    f"{ID} (Ann的冲突副本 2026-11-22).jsonl",
+    f"{ID} (конфликтующая копия с компьютера Ann 2026-11-22).jsonl",
+    f"{ID} (Anns motstridende kopi 2026-11-22).jsonl",
+    f"{ID} (SFConflict ann@example.org 2026-11-22-10-11-12).jsonl",
+    f"{ID}_conflict-20261122-101112.jsonl",
+    f"{ID} [conflicted].jsonl",
+    f"{ID}.Conflict.jsonl",
+    f"{ID} 2.jsonl",
+    f"{ID}-DESKTOP-AB12CD3.jsonl",
 ]
 
 
@@ -55,7 +71,7 @@ def two_machines() -> tuple[list[r.Record], list[r.Record], list[r.Record]]:
     return [head, *both.path], under(ours, "ours"), [*under(theirs, "theirs"), ended]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *MORE_NAMES[-2:]])
 def test_a_copy_is_merged_told_of_and_kept(tmp_path: Path, name: str) -> None:
     library = Library(paths_in(tmp_path))
     both, ours, theirs = two_machines()
@@ -105,6 +121,20 @@ def test_a_torn_copy_gives_what_can_be_read(tmp_path: Path) -> None:
     handle = library.open(ID)
     assert handle.problems == []
     assert "ours2" in handle.thread.messages
+
+
+@pytest.mark.parametrize("changed", ["thread", "copy"])
+def test_line_ends_that_were_changed_make_no_other_records(tmp_path: Path, changed: str) -> None:
+    library = Library(paths_in(tmp_path))
+    both, ours, theirs = two_machines()
+    file = write(library.file(ID), *both, *ours)
+    copy = write(library.paths.threads / NAMES[0], *both, *theirs)
+    one = file if changed == "thread" else copy
+    one.write_bytes(one.read_bytes().replace(b"\n", b"\r\n"))
+    (told,) = merge(library)
+    assert f"merged: {len(theirs)} records came in" in told
+    assert len(file.read_bytes().splitlines()) == len(both) + len(ours) + len(theirs)
+    assert library.open(ID).problems == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 20])
@@ -167,11 +197,41 @@ def test_a_thread_of_a_newer_format_is_not_written(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_a_copy_that_cannot_be_taken_out_of_its_folder_is_not_kept_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(paths_in(tmp_path))
+    both, ours, theirs = two_machines()
+    file = write(library.file(ID), *both, *ours)
+    copy = write(library.paths.threads / NAMES[0], *both, *theirs)
+    real = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == copy:
+            raise PermissionError(13, "Permission denied")
+        real(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        for _ in range(3):
+            (told,) = merge(library)
+            assert "could not be merged, and was left as it is" in told
+    assert list((library.paths.state / "conflicts").iterdir()) == []
+    size = file.stat().st_size
+    (told,) = merge(library)
+    assert "it held nothing new" in told and not copy.exists() and file.stat().st_size == size
+
+
 @pytest.mark.parametrize(
     "name",
     [
         f"{ID}.jsonl",
         f"{ID} (2).jsonl",
+        f"{ID}~2.jsonl",
+        f"{ID} copy.jsonl",
+        f"{ID} (((((.jsonl",
+        "notes-of-mine 2.jsonl",
+        "notes-of-mine.jsonl",
         f"{ID} (backup).jsonl",
         f"{ID}.sync-conflict.jsonl",
         "(conflicted copy 2026-11-22).jsonl",
@@ -180,6 +240,11 @@ def test_a_thread_of_a_newer_format_is_not_written(tmp_path: Path) -> None:
 )
 def test_other_names_are_no_copies(name: str) -> None:
     assert original_of(name) is None
+
+
+@pytest.mark.parametrize("name", [*NAMES, *MORE_NAMES])
+def test_names_of_copies(name: str) -> None:
+    assert original_of(name) == ID
 
 
 def test_the_command_line_lists_no_copy_and_says_that_it_merged(

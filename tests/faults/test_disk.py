@@ -347,3 +347,27 @@ def test_a_file_that_vanishes_in_the_middle_of_a_write(
         handle.append_now([message("b")])
     assert list(handle.thread.messages) == ["a"]
     assert not file.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.filterwarnings("error")
+def test_a_file_system_without_locks_is_told_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A file in place of a lock would keep everybody out for ever after a crash; and lock files are there already."""
+    handle = thread_in(tmp_path)
+    handle.append_now([message("b")])
+    file = file_of(handle, tmp_path)
+    before = file.read_bytes()
+
+    def none(fd: int, what: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", none)
+        with pytest.raises(StoreError, match=r"cannot be locked: this file system cannot lock files\. Put convend's"):
+            handle.append_now([message("c")])
+        assert file.read_bytes() == before
+        assert list(again(handle, tmp_path).thread.messages) == ["a", "b"]
+    handle.append_now([message("c")])
+    assert list(again(handle, tmp_path).thread.messages) == ["a", "b", "c"]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from convend_tui.exchange.importing import import_files
@@ -18,7 +19,7 @@ from convend_tui.paths import Paths
 from convend_tui.store import index as index_module
 from convend_tui.store.index import Index
 from convend_tui.store.library import Library, Summary
-from convend_tui.store.partial import recover
+from convend_tui.store.partial import Checkpoint, recover
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
 from tests.faults.crashing import Recorder, kills, power_cuts
@@ -169,6 +170,28 @@ def test_a_broken_checkpoint_is_told_of_once_and_its_bytes_are_kept(tmp_path: Pa
     assert list(recover(library)) == []
     kept = [file.read_bytes() for file in library.paths.state.rglob("*.json")]
     assert kept == ([content] if content.strip(b"\0") else [])
+
+
+def test_a_checkpoint_of_another_machine_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of convend in one folder that two machines share: an answer that is coming in on one is not brought back by
+    the other, which sees no lock."""
+    library = Library(paths_in(tmp_path))
+    handle = library.new(SETTINGS)
+    question, answer = Branch().typed("Tell me").reply("All of it.").path
+    handle.append_now([question])
+    with monkeypatch.context() as there:
+        there.setattr("platform.node", lambda: "there")
+        checkpoint = Checkpoint(library.paths.partial, handle.thread.id, answer.id)
+        checkpoint.write(msgspec.structs.replace(answer, content=[{"type": "text", "text": "All"}], kind="partial"))
+        checkpoint.close(keep=True)
+    (file,) = library.paths.partial.glob("*.json")
+    assert list(recover(library)) == [] and file.exists()
+    handle.append_now([answer])
+    thread = library.open(handle.thread.id).thread
+    assert (thread.messages[answer.id], thread.problems) == (answer, [])
+    # One that was left there, or whose machine has another name now, is brought back in the end.
+    os.utime(file, (file.stat().st_mtime - 2 * 24 * 3600,) * 2)
+    assert list(recover(library)) == [] and not file.exists()
 
 
 # -- processes that are killed ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from convend_tui.errors import StoreError, Unreadable
 from convend_tui.store import drafts
 from convend_tui.store import log as log_module
 from convend_tui.store.conflicts import merge
+from convend_tui.store.handle import ThreadHandle
 from convend_tui.store.library import Library
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
+from convend_tui.thread.whole import records_of
 from tests.faults.test_disk import again, file_of, message, thread_in
 from tests.making import SETTINGS, at, paths_in
 
@@ -58,6 +61,81 @@ def test_a_lock_that_comes_with_a_replaced_file_counts_for_the_write_under_way(
         handle.append_now([message("b", parent="a")], lambda thread: lock.require(lock.may_send(thread, "a")))
     assert list(again(handle, tmp_path).thread.messages) == ["a"]
     assert lock.may_send(handle.thread, "a")
+
+
+@pytest.fixture
+def set_back(tmp_path: Path) -> ThreadHandle:
+    """A thread that is open, with a lock that is shown. Another program has put an older copy in its place."""
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    older = file.read_bytes()
+    said = [
+        message("b", parent="a"),
+        r.Ended(at=at(9), message="b", cause="persistent_abuse", explanation="Enough."),
+        r.Verdict(at=at(8), message="b", outcome="ended"),
+        r.Label(at=at(3), message="a", label="begun"),
+        r.Title(at=at(4), title="Mine"),
+        r.Pin(at=at(5), pinned=True),
+        r.Feedback(at=at(6), message="b", thumb="down"),
+        r.as_change(SETTINGS, at(7)),
+        message("c"),
+        r.Hide(at=at(8), message="c"),
+    ]
+    handle.append_now(said)
+    (tmp_path / "older").write_bytes(older)
+    (tmp_path / "older").replace(file)
+    return handle
+
+
+@pytest.mark.parametrize("by", ["itself", "the next append", "the next append after a look"])
+def test_what_an_older_copy_lacks_is_written_back(set_back: ThreadHandle, tmp_path: Path, by: str) -> None:
+    """A lock that was shown stays in force, and so does what is below it."""
+    before = sorted(map(r.encode, records_of(set_back.thread)))
+    if by != "the next append":
+        set_back.refresh()
+    if by == "itself":
+        assert asyncio.run(set_back.mend())
+    else:
+        set_back.append_now([r.Leaf(at=at(10), message="a")])
+    found = again(set_back, tmp_path)
+    assert found.problems == []
+    assert sorted(map(r.encode, records_of(found.thread))) == before
+    assert lock.may_send(found.thread, "b")
+    size = file_of(set_back, tmp_path).stat().st_size
+    assert not asyncio.run(set_back.mend())  # once
+    set_back.append_now([])
+    assert file_of(set_back, tmp_path).stat().st_size == size
+
+
+def test_what_a_copy_brings_back_by_itself_is_not_written_twice(set_back: ThreadHandle, tmp_path: Path) -> None:
+    """The other program was in the middle of writing it."""
+    set_back.refresh()
+    whole = b"".join(map(r.encode, records_of(set_back.thread)))
+    with file_of(set_back, tmp_path).open("ab") as file:
+        file.write(whole)
+    assert set_back.refresh()
+    size = file_of(set_back, tmp_path).stat().st_size
+    assert not asyncio.run(set_back.mend())
+    assert file_of(set_back, tmp_path).stat().st_size == size
+
+
+def test_another_threads_file_in_its_place_is_neither_read_nor_written(tmp_path: Path) -> None:
+    handle, other = thread_in(tmp_path / "one"), Library(paths_in(tmp_path / "two")).new(SETTINGS)
+    other.append_now([message("theirs", "longer than the other one")])
+    file = file_of(handle, tmp_path / "one")
+    mine, theirs = file.read_bytes(), file_of(other, tmp_path / "two").read_bytes()
+    (tmp_path / "theirs").write_bytes(theirs)
+    (tmp_path / "theirs").replace(file)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"holds another thread now.* Nothing was written"):
+            handle.append_now([message("b")])
+        handle.refresh()
+    assert file.read_bytes() == theirs
+    assert list(handle.thread.messages) == ["a"]
+    (tmp_path / "mine").write_bytes(mine)
+    (tmp_path / "mine").replace(file)
+    handle.append_now([message("b")])
+    assert list(again(handle, tmp_path / "one").thread.messages) == ["a", "b"]
 
 
 def test_a_file_that_is_always_replaced_is_given_up_with_a_sentence(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +19,7 @@ import pytest
 
 from convend_tui.errors import SyncError
 from convend_tui.plain import visible
+from convend_tui.store.git_talk import said
 from convend_tui.store.sync import sync
 from tests.faults.syncing import GIT, Machine, bare, copied, fake_git, git, needs_git, nobodys_settings
 
@@ -284,6 +290,72 @@ def test_ssh_asks_nothing(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     case.goes_on()
 
 
+def _ssh_is(case: Case, patch: pytest.MonkeyPatch, does: str) -> None:
+    """An ssh of the person's own."""
+    script = case.root / "my-ssh"
+    script.write_text(f"#!/bin/sh\n{does}\n")
+    script.chmod(0o700)
+    patch.setenv("GIT_SSH_COMMAND", str(script))
+
+
+def test_a_remote_that_falls_silent_is_given_up(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = case.root / "held"
+    os.mkfifo(held)
+    with monkeypatch.context() as patch, os.fdopen(os.open(held, os.O_RDONLY | os.O_NONBLOCK), "rb") as alive:
+        patch.setattr("convend_tui.store.git.PATIENCE", 0.3)
+        _ssh_is(case, patch, f"exec 9> '{held}'\nsleep 60")
+        assert "does not answer: nothing came for" in case.fails(init="ssh://host.invalid/chats.git")
+        # Of what git had started nothing goes on.
+        assert select.select([alive], [], [], 10)[0] and alive.read() == b""
+    assert not list(case.one.root.glob(".convend-git-*"))
+    case.goes_on()
+
+
+def test_a_remote_that_is_slow_and_goes_on_is_waited_for() -> None:
+    """However long it takes in all."""
+    talks = "for i in 1 2 3 4 5 6 7 8; do echo working >&2; sleep 0.2; done; echo done"
+    process = subprocess.Popen(
+        ["sh", "-c", talks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert said(process, 1.5) == (b"done\n", b"working\n" * 8)
+
+
+def test_a_persons_own_ssh_has_no_terminal_to_ask_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried with a terminal there is: a password could be asked for there."""
+    _ssh_is(case, monkeypatch, "printf 'Password: ' > /dev/tty && read answer < /dev/tty\nexit 255")
+    environ = os.environ | {"CONVEND_HOME": str(case.one.root)}
+    words = [sys.executable, "-m", "convend_tui", "sync", "--init", "ssh://host.invalid/chats.git"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, words, environ)
+    said = b""
+    with suppress(OSError), open(terminal, "rb", buffering=0) as screen:  # noqa: PTH123
+        while b"Password" not in said and (piece := screen.read(1024)):
+            said += piece
+    _, status = os.waitpid(pid, 0)
+    assert b"Password" not in said
+    assert os.waitstatus_to_exitcode(status) == 1 and b"convend: " in said
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("broken", ["[core\nrubbish", "[core]\n\tcompression = rubbish\n"])
+def test_settings_of_the_persons_that_git_cannot_read_are_no_damage(case: Case, broken: str) -> None:
+    """Nobody is told to move a repository away that is well."""
+    settings = case.root / "gitconfig"
+    settings.write_text(broken)
+    with pytest.raises(SyncError, match=r"^git cannot read its settings: bad .* Mend them, and sync again\.$"):
+        sync(case.one.paths)
+    settings.unlink()
+    case.goes_on()
+
+
+def test_no_setting_opens_the_repository_to_others(case: Case) -> None:
+    (case.root / "gitconfig").write_text("[core]\n\tsharedRepository = 0666\n")
+    shutil.rmtree(case.one.root / ".git")
+    case.one.begin()
+    assert not [file for file in (case.one.root / ".git").rglob("*") if file.stat().st_mode & 0o077]
+
+
 def test_the_remote_refuses_what_is_sent(case: Case) -> None:
     hook = case.remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
@@ -356,4 +428,5 @@ def test_git_is_never_told_to_force(case: Case, monkeypatch: pytest.MonkeyPatch)
         case.one.sync()
     calls = (case.root / "calls").read_text().split()
     assert "push" in calls
+    assert "--no-write-fetch-head" not in calls  # git has it since 2.29
     assert not {"--force", "-f", "--force-with-lease", "--mirror", "checkout", "reset", "rebase", "clean"} & set(calls)
