@@ -22,6 +22,8 @@ from convend_tui.thread import records as r
 
 CHECKPOINT_S = 1.0
 """Seconds between checkpoints: what `kill -9` may lose."""
+_CHECKPOINT_PART = 20
+"""So many times as long as it took to prepare a checkpoint, none is prepared."""
 
 
 class PendingReply:
@@ -70,9 +72,11 @@ class PendingReply:
         seen = self._builder.feed(event, self._ms())
         now = time.monotonic()
         if self._builder.arrived and now >= self._next_checkpoint:
-            # The first is written at once, the others about a second apart.
-            self._next_checkpoint = now + CHECKPOINT_S
+            # The first is written at once, the others about a second apart; of a huge reply less often, so that it
+            # does not take up the time in which it would be shown.
             self._save_checkpoint()
+            done = time.monotonic()
+            self._next_checkpoint = done + max(CHECKPOINT_S, _CHECKPOINT_PART * (done - now))
         return seen
 
     def require_complete(self) -> None:
@@ -163,19 +167,21 @@ class PendingReply:
 
     def _message(self, kind: str) -> r.Message:
         builder = self._builder
+        refused = builder.stop_reason == "refusal"
+        timing = builder.timing(self._ms())
         return r.Message(
             at=self._handle.now(),
             id=self.id,
             parent=self.parent,
             role="assistant",
-            content=[] if builder.stop_reason == "refusal" else builder.content(),
+            content=[] if refused else builder.content(),
             kind=kind,
             model=builder.model or self._model,
             stop_reason=builder.stop_reason,
             stop_details=builder.stop_details,
             usage=builder.usage or None,
             request_id=self.request_id,
-            timing=builder.timing(self._ms()),
+            timing=timing | {"chunks": []} if refused else timing,
             made_under=self._settings_at,
         )
 

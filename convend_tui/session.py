@@ -143,14 +143,18 @@ class Session:
         lock.require(lock.may_retry(self.handle.thread, message_id))
         await self.handle.append([], lambda thread: lock.require(lock.may_retry(thread, message_id)))
 
+    def _changes(self, settings: r.Settings) -> bool:
+        """Whether these settings are to be written down: they are others, or they decide what was provisional."""
+        thread = self.handle.thread
+        return thread.is_provisional or settings != thread.settings
+
     async def _write_question(self, content: list[r.Block], parent: str | None, settings: r.Settings | None) -> str:
         if not content:
             raise RuleError("There is nothing to send: the message is empty.")
         request.require_sendable(content, self._models.abilities(settings or self.handle.thread.settings))
-        changed = settings is not None and self.handle.on_disk and settings != self.handle.thread.settings
         times = self.handle.times(2)
         records: list[r.Record] = []
-        if changed and settings is not None:
+        if settings is not None and self.handle.on_disk and self._changes(settings):
             records.append(r.as_change(settings, times[0]))
         question = r.Message(at=times[1], id=new_id(), parent=parent, role="user", content=content, kind="typed")
         records.append(question)
@@ -161,7 +165,7 @@ class Session:
     # -- the answer -------------------------------------------------------------------------------------
 
     async def _answer(self, question: str, settings: r.Settings | None) -> AsyncGenerator[e.Event, None]:
-        if settings is not None and settings != self.handle.thread.settings:
+        if settings is not None and self._changes(settings):
             await self.handle.append([r.as_change(settings, self.handle.now())])
         yield e.TurnStarted(self.handle.thread.id, question)
         asked = self.handle.thread.settings
@@ -194,7 +198,11 @@ class Session:
                         yield event
                 if over:
                     return
-            raise ModelError("The model went on calling tools without an answer.", kind="too_many_rounds")
+            raise ModelError(
+                "The model called tools or paused, again and again, without an answer.",
+                kind="too_many_rounds",
+                advice="Ask again, or choose another model.",
+            )
         except ModelError as error:
             yield e.TurnFailed(error, question, turn.partial)
 
@@ -224,7 +232,8 @@ class Session:
         elif message.stop_reason == "pause_turn":
             turn.parent = message.id
         else:
-            locked = judgement is not None and judgement.outcome == "ended"
+            # Another process may have made a lock above it meanwhile.
+            locked = lock.ending_at(self.handle.thread, message.id) is not None
             yield e.TurnEnded(message.id, message.stop_reason, locked, dict(turn.usage), message.stop_details)
 
     async def _settle(
@@ -267,7 +276,7 @@ class Session:
                 if error.kind == BOUND and turn.send_thinking:
                     turn.send_thinking = False
                     continue
-                wait = error.retry_after if error.retry_after is not None else min(8.0, 0.5 * 2**attempt)
+                wait = error.retry_after or min(8.0, 0.5 * 2**attempt)
                 if not error.retryable or attempt >= retries or wait > LONGEST_WAIT:
                     raise
                 attempt += 1

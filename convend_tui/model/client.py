@@ -4,6 +4,7 @@ importing it takes several times as long as Textual."""
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from convend_tui.errors import ModelError
-from convend_tui.model import faults
+from convend_tui.model import faults, limits, unreached
 from convend_tui.model.endpoint import Endpoint, ModelInfo
 from convend_tui.model.faults import BOUND
 from convend_tui.model.sse import EventReader, NotAnEvent
@@ -27,6 +28,9 @@ _LOOK = 65_536
 """Characters that are read of an answer that is no stream, to see what it says."""
 _MOST_MODELS = 10_000
 """A list that goes on for ever is cut here."""
+
+# Where this is set the SDK prints requests and headers, as they come, into the terminal; it looks when it is imported.
+os.environ.pop("ANTHROPIC_LOG", None)
 
 
 def warm() -> None:
@@ -50,7 +54,8 @@ class Client:
         """
         sdk, model = self._client(), body.get("model", "")
         try:
-            response = await sdk.messages.create(**body, stream=True)
+            async with limits.patience(self.endpoint.timeout):
+                response = await sdk.messages.create(**body, stream=True)
         except _request_errors() as error:
             raise self._translated(error, model) from error
         try:
@@ -91,8 +96,8 @@ class Client:
                     if name in found or len(found) >= _MOST_MODELS:
                         break  # a server that gives the same page for ever
                     found[name] = ModelInfo(
-                        name,
-                        str(getattr(model, "display_name", None) or name),
+                        self.endpoint.without_secrets(name),
+                        self.endpoint.without_secrets(str(getattr(model, "display_name", None) or name)),
                         _count(getattr(model, "max_tokens", None)),
                         _count(getattr(model, "max_input_tokens", None)),
                     )
@@ -121,9 +126,10 @@ class Client:
                 trust_env=not end.direct,
                 # A redirect could carry the key and the conversation elsewhere.
                 follow_redirects=False,
+                event_hooks=limits.hooks(end.timeout, _shortened),
             )
         except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
-            raise faults.of_setup(error, end) from error
+            raise unreached.of_setup(error, end) from error
         self._sdk = anthropic.AsyncAnthropic(
             # The SDK insists on a key; a server without one ignores it.
             api_key=end.key or "none",
@@ -146,11 +152,13 @@ class Client:
             response = error.response
             return faults.of_answer(faults.Answered(error.status_code, error.body, response.headers), end, model)
         if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException | TimeoutError):
-            return faults.of_silence(error, end)
+            return unreached.of_silence(error, end)
+        if _is_decoding(error):
+            return faults.not_compressed(end)
         if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError):
-            return faults.of_connection(error, end)
+            return unreached.of_connection(error, end)
         return ModelError(
-            f"The answer of {end.host} could not be understood: {faults.short(end.without_secrets(str(error)))}",
+            f"The answer of {end.host} could not be understood: {unreached.short(end.without_secrets(str(error)))}",
             kind="bad_answer",
         )
 
@@ -160,7 +168,7 @@ class Client:
 
         host = self.endpoint.host
         if isinstance(error, httpx2.TimeoutException | TimeoutError):
-            return faults.of_silence(error, self.endpoint)
+            return unreached.of_silence(error, self.endpoint)
         if isinstance(error, NotAnEvent):
             sentence = f"The answer of {host} broke off: it sent {error}."
         elif isinstance(error, httpx2.DecodingError):
@@ -178,7 +186,7 @@ class Stream:
         self._response = response
         self._model = model
         name = response.response.headers.get("request-id")
-        self.request_id: str | None = faults.short(client.endpoint.without_secrets(name)) if name else None
+        self.request_id: str | None = unreached.short(client.endpoint.without_secrets(name)) if name else None
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         """Yields events until the message is complete, or the server closes the stream. Pings are left out.
@@ -190,16 +198,19 @@ class Stream:
         # Read here, not by the SDK: one event that it cannot read costs the answer there, and silence is not noticed
         # while single bytes still come.
         pieces = self._response.response.aiter_bytes()
-        reader = EventReader()
+        reader, begun = EventReader(), False
         try:
             async for event in self._events(pieces, reader):
                 if event["type"] == "error":
                     answered = faults.Answered(200, event, {})
                     raise faults.of_answer(answered, self._client.endpoint, self._model)
+                begun = True
                 yield event
                 if event["type"] == "message_stop":
                     break
             else:
+                if not begun and "event-stream" in self._response.response.headers.get("content-type", ""):
+                    raise unreached.nothing(self._client.endpoint)
                 return
             with suppress(*_transport_errors()):
                 async with asyncio.timeout(_LINGER_S):
@@ -221,6 +232,8 @@ class Stream:
             except StopAsyncIteration:
                 return
             for event in reader.feed(piece):
+                # Whatever the server repeats of what it was sent goes into the thread's file.
+                self._client.endpoint.clean(event)
                 yield event
             if reader.taken > taken:
                 # From here: the time that the event took to be shown is not the server's.
@@ -251,11 +264,33 @@ def _trust(end: Endpoint) -> ssl.SSLContext:
     """
     try:
         return ssl.create_default_context(cafile=str(end.ca_bundle))
-    except (OSError, ssl.SSLError) as error:
-        raise ModelError(
-            f"The certificates in {end.ca_bundle} (ca_bundle of server {end.name}) cannot be used: {error}.",
-            kind="tls_error",
-        ) from error
+    except OSError as error:
+        raise unreached.of_ca_bundle(error, end) from error
+
+
+def _shortened(stream: Any, most: int) -> Any:
+    """A stream of bytes, cut after `most` of them."""
+    import httpx2
+
+    class Beginning(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = most
+            async for piece in stream:
+                yield piece[:left]
+                left -= len(piece)
+                if left <= 0:
+                    return
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Beginning()
+
+
+def _is_decoding(error: BaseException) -> bool:
+    import httpx2
+
+    return isinstance(error, httpx2.DecodingError) or isinstance(error.__cause__, httpx2.DecodingError)
 
 
 def _count(value: object) -> int | None:

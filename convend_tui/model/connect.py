@@ -18,6 +18,7 @@ from convend_tui.thread.records import Settings
 if TYPE_CHECKING:
     from convend_tui.model.client import Client
     from convend_tui.model.local import LocalServer
+    from convend_tui.thread.tree import Thread
 
 LOCAL_MAX_TOKENS = 1024
 """The built-in model repeats itself rather than stop; its whole context is 8192 tokens."""
@@ -106,6 +107,39 @@ class Models:
             ending=self.config.ending.enabled and server.ending,
             tool_version=tool.VERSION,
         )
+
+    async def next_settings(self, thread: Thread, wanted: str | None, default: str | None = None) -> Settings | None:
+        """The settings of a thread from its next request on; None: as they are. One that came in where nothing was
+        connected gets those of a new chat now.
+
+        Args:
+            wanted: the model that the person chose for this thread.
+            default: the one for new chats; None: config.toml's.
+
+        Raises:
+            NotConnected: there is nothing to ask.
+        """
+        if not thread.is_provisional:
+            return self.with_model(thread.settings, wanted) if wanted else None
+        new, own = await self.new_settings(wanted or default), thread.settings
+        if wanted is None and new.server == own.server != LOCAL_SERVER:
+            return msgspec.structs.replace(new, model=own.model)
+        return new
+
+    def next_model(self, thread: Thread | None, wanted: str | None, default: str | None = None) -> tuple[str, str]:
+        """Which server and which model the next request of a thread, or of a new chat, goes to; as far as that is known
+        without asking. The arguments are those of `next_settings`.
+
+        Raises:
+            NotConnected: there is nothing to ask.
+        """
+        if thread is None or wanted is not None:
+            return self.config.resolve(wanted)
+        own = thread.settings
+        if not thread.is_provisional:
+            return own.server, own.model
+        server, model = self.config.resolve(default)
+        return server, own.model if server == own.server != LOCAL_SERVER else model
 
     def with_model(self, settings: Settings, wanted: str) -> Settings:
         """The settings of a running thread with another model. What tools and system prompt are made of stays.

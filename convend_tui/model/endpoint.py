@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 _SHORTEST_SECRET = 6
 """Fewer characters would be taken out of words that have nothing to do with the key."""
+
+
+@cache
+def _forms(secret: str) -> tuple[str, ...]:
+    encoded = b64encode(secret.encode()).decode().rstrip("=")
+    forms = (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), escape(secret), encoded)
+    return tuple(dict.fromkeys(forms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +45,28 @@ class Endpoint:
         return urlsplit(self.base_url).netloc
 
     def without_secrets(self, text: str) -> str:
-        """A text that came from the server or a library, without the key and the headers' values."""
+        """A text that came from the server or a library, without the key and the headers' values, as they are or as
+        JSON, an address or a page may have them."""
         secrets = {self.key or "", *self.headers.values()}
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "(the key)" if secret == self.key else "(a header)")
+                for form in _forms(secret):
+                    text = text.replace(form, "(the key)" if secret == self.key else "(a header)")
         return text
+
+    def clean(self, event: dict[str, Any]) -> None:
+        """`without_secrets`, for all texts in an event of JSON, in place."""
+        todo: list[Any] = [event]
+        while todo:  # it may be nested as deeply as JSON can be read
+            holder = todo.pop()
+            for name, value in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+                if isinstance(value, str):
+                    holder[name] = self.without_secrets(value)
+                elif isinstance(value, dict | list):
+                    todo.append(value)
+                if isinstance(name, str) and (shown := self.without_secrets(name)) != name:
+                    del holder[name]
+                    holder[shown] = self.without_secrets(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,8 @@ def _download(folder: Path, report: _Monotone) -> None:
     scratch = ensure(folder / "tmp")
     command = _client(ensure(folder / "wheel"))
     # The client's own temporary files go there too: that is where the download can be watched growing.
-    env = dict(os.environ) | {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+    env |= {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP")}
     with (folder / "log").open("w+b") as log:
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env)

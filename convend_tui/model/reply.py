@@ -35,6 +35,8 @@ class ReplyBuilder:
     _blocks: dict[int, Block] = field(default_factory=dict)
     _pieces: dict[tuple[int, str], list[str]] = field(default_factory=dict)
     _chunks: list[list[int]] = field(default_factory=list)
+    arrived: bool = False
+    """Anything worth keeping has arrived."""
 
     def feed(self, event: dict[str, Any], ms: int) -> TextDelta | ThinkingDelta | None:
         """Take one event in. Returns what a person can see of it, if anything."""
@@ -47,7 +49,7 @@ class ReplyBuilder:
             case "content_block_start":
                 block = event.get("content_block")
                 if isinstance(block, dict):
-                    return self._start(self._index(event), block, ms)
+                    return self._start(self._index(event, new=True), block, ms)
             case "content_block_delta":
                 delta = event.get("delta")
                 if isinstance(delta, dict):
@@ -64,26 +66,28 @@ class ReplyBuilder:
     def content(self) -> list[Block]:
         """The blocks so far, in order of their index. A tool call whose input is not whole has its text in
         `partial_input` and an empty `input`."""
-        return [_sound(self._finished(index)) for index in sorted(self._blocks)]
-
-    @property
-    def arrived(self) -> bool:
-        """Whether anything worth keeping has arrived."""
-        return any(text for pieces in self._pieces.values() for text in pieces)
+        found = (block for index in sorted(self._blocks) for block in (self._finished(index), *self._strays(index)))
+        return [_sound(block) for block in found]
 
     def timing(self, total_ms: int) -> dict[str, Any]:
         """The record's `timing`."""
         first = self._chunks[0][0] if self._chunks else None
         return {"first_ms": first, "total_ms": total_ms, "chunks": [list(pair) for pair in self._chunks]}
 
-    def _index(self, event: dict[str, Any]) -> int:
+    def _index(self, event: dict[str, Any], *, new: bool = False) -> int:
         index = event.get("index")
-        return index if isinstance(index, int) else max(self._blocks, default=0)
+        if isinstance(index, int):
+            return index
+        return max(self._blocks, default=-1) + 1 if new else max(self._blocks, default=0)
 
     def _start(self, index: int, block: Block, ms: int) -> TextDelta | ThinkingDelta | None:
         if not isinstance(block.get("type"), str):
             # Whoever reads the record relies on a type that is text. No server wants such a block back.
             block = {**block, "type": _text(block.get("type")) or "unknown", "unknown_deltas": []}
+        source = block.get("source")
+        if isinstance(source, dict) and source.get("type") == "blob":
+            # That is a file of this folder, which no server has any business to name.
+            block = {**block, "source": {**source, "type": "blob of the server"}}
         self._blocks[index] = dict(block)
         for name, event in (("text", TextDelta), ("thinking", ThinkingDelta)):
             if block.get("type") == name and isinstance(text := block.get(name), str) and text:
@@ -104,18 +108,20 @@ class ReplyBuilder:
             case {"type": "input_json_delta", "partial_json": str(text)}:
                 self._blocks.setdefault(index, {"type": "tool_use"})
                 self._pieces.setdefault((index, "input"), []).append(text)
+                self.arrived = self.arrived or bool(text)
             case {"type": "citations_delta", "citation": citation}:
-                block = self._blocks.setdefault(index, {"type": "text"})
-                block["citations"] = [*_list(block.get("citations")), citation]
+                _add(self._blocks.setdefault(index, {"type": "text"}), "citations", citation)
             case _:
                 # A delta of a later API version: kept, so that the record has all that was sent.
-                block = self._blocks.setdefault(index, {"type": "unknown"})
-                block["unknown_deltas"] = [*_list(block.get("unknown_deltas")), delta]
+                _add(self._blocks.setdefault(index, {"type": "unknown"}), "unknown_deltas", delta)
         return None
 
     def _grow(
         self, index: int, name: str, text: str, ms: int, event: type[TextDelta] | type[ThinkingDelta]
-    ) -> TextDelta | ThinkingDelta:
+    ) -> TextDelta | ThinkingDelta | None:
+        if not text:
+            return None
+        self.arrived = True
         self._pieces.setdefault((index, name), []).append(text)
         if self._chunks and ms - self._chunks[-1][0] < CHUNK_MS:
             self._chunks[-1][1] += len(text)
@@ -141,6 +147,12 @@ class ReplyBuilder:
             block.setdefault("input", {})
         return block
 
+    def _strays(self, index: int) -> list[Block]:
+        """Words that came for a block of another type (a server that gives two blocks one index): they were shown."""
+        kind = self._blocks[index].get("type")
+        found = ((name, self._joined(index, name)) for name in ("thinking", "text") if name != kind)
+        return [{"type": name, name: words} for name, words in found if words]
+
     def _joined(self, index: int, name: str) -> str:
         pieces = self._pieces.get((index, name), [])
         if len(pieces) > 1:
@@ -162,8 +174,11 @@ def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _add(block: Block, name: str, item: object) -> None:
+    """Put an item at the end of a list in a block, without a copy: there may be a million of them."""
+    if not isinstance(block.get(name), list):
+        block[name] = []
+    block[name].append(item)
 
 
 def _sound(value: Any, left: int = _DEEPEST) -> Any:

@@ -6,6 +6,8 @@ prefix: the prompt cache and the thinking blocks of the newest models are bound 
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +24,11 @@ _PORTABLE = ("text", "image", "document", *CALLS)
 """Blocks that any server understands. Others go back to the one that made them, under the same settings."""
 _OWN_FIELDS = {"partial_input", "unknown_deltas"}
 """What ReplyBuilder adds to a block; no server knows it."""
+_MISPLACED = {"assistant": ("image", "document", "tool_result"), "user": ("tool_use", *THINKING)}
+"""Blocks that the API takes in messages of the other role only; imports, odd servers and damaged files have them."""
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+"""What may not stand in the name and the id of a call."""
+_LONGEST_NAME = 64
 _OPENING = "(The conversation begins with a message of the assistant's.)"
 _INTERRUPTED = "This call was interrupted before it could be looked at. Nothing was done."
 
@@ -160,8 +167,14 @@ def _content(message: r.Message, load_blob: Callable[[str], bytes], abilities: A
             continue  # the API refuses empty text blocks, though some servers send them
         if kind == "tool_use" and not _is_id(block.get("id")):
             continue  # from a damaged file: no result could name it
+        if kind in _MISPLACED.get(message.role, ()):
+            continue
+        if kind == "thinking" and not isinstance(block.get("signature"), str):
+            continue  # a server on the way lost the signature, and no other takes it without
         if _OWN_FIELDS & block.keys():
             block = {name: value for name, value in block.items() if name not in _OWN_FIELDS}
+        if kind == "tool_use":
+            block = _call(block)
         source = block.get("source")
         if isinstance(source, dict) and source.get("type") == "blob":
             block = _attachment(block, load_blob, abilities)
@@ -173,6 +186,46 @@ def _says_something(block: r.Block) -> bool:
     """Whether a text block has text. Files may be damaged: anything may stand there."""
     text = block.get("text")
     return isinstance(text, str) and bool(text.strip())
+
+
+def _call(block: r.Block) -> r.Block:
+    """A call in the form that the API takes back. Models write calls of any form, and other servers let them pass."""
+    name, given = block.get("name"), block.get("input")
+    whole = name if isinstance(name, str) else ""
+    fit = _NOT_OF_A_NAME.sub("_", whole)[:_LONGEST_NAME] or "unnamed"
+    return block if fit == name and isinstance(given, dict) else {**block, "name": fit, "input": _object(given)}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _with_ids_apart(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls and results with ids that are valid, and each the only one of the request: some servers number the calls
+    of every answer from 1. The same from request to request, as far as the messages are."""
+    taken: set[str] = set()
+    now: defaultdict[str, list[str]] = defaultdict(list)
+    for place, message in enumerate(wire):
+        if message["role"] == "assistant":
+            now.clear()
+        for i, block in enumerate(message["content"]):
+            if block.get("type") == "tool_use":
+                new = old = block["id"]
+                if old in taken or _NOT_OF_A_NAME.search(old):
+                    new = f"call_{place}_{i}"
+                    while new in taken:
+                        new += "_"
+                taken.add(new)
+                now[old].append(new)
+                name = "id"
+            elif block.get("type") == "tool_result":
+                old, name = block["tool_use_id"], "tool_use_id"
+                new = now[old].pop(0)
+            else:
+                continue
+            if new != old:
+                message["content"][i] = {**block, name: new}
+    return wire
 
 
 def _is_id(value: object) -> bool:
@@ -211,13 +264,14 @@ def _paired(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
             _add(fixed, "assistant", message["content"])
             continue
         given = [b for b in message["content"] if b.get("type") == "tool_result"]
-        results = {b["tool_use_id"]: b for b in given if _is_id(b.get("tool_use_id"))}
+        # Two calls of one id: the first is the one that was judged.
+        results = {b["tool_use_id"]: b for b in reversed(given) if _is_id(b.get("tool_use_id"))}
         rest = [b for b in message["content"] if b.get("type") != "tool_result"]
         _add(fixed, "user", [results.get(i) or _orphan(i) for i in open_calls] + rest)
     if fixed and (left := _calls(fixed[-1])):
         # A pause with a call in it: the request goes on from the model's own message.
         fixed.append({"role": "user", "content": [_orphan(i) for i in left]})
-    return fixed
+    return _with_ids_apart(fixed)
 
 
 def _calls(message: dict[str, Any]) -> list[str]:

@@ -113,15 +113,15 @@ def _status(status: int, kind: str, *says: str, again: bool = False) -> Fault:
 STATUSES = [
     _status(400, "invalid_request_error", "refused the request (400)", "Said so."),
     _status(401, "authentication_error", "did not accept the key (401)", "ANTHROPIC_API_KEY"),
-    _status(402, "billing_error", "cannot be billed (402)", "Said so."),
+    _status(402, "billing_error", "cannot be billed (402)", "Said so.", "where the key comes from"),
     _status(403, "permission_error", "not allowed to do this (403)"),
     _status(404, "not_found_error", "(404)", "Choose another model"),
-    _status(405, "invalid_request_error", "failed (405)"),
+    _status(405, "invalid_request_error", "(405)", "Said so.", "base_url"),
     _status(407, "proxy_error", "The proxy wants a name and a password (407)", "HTTPS_PROXY"),
     _status(408, "timeout_error", "failed (408)", again=True),
     _status(409, "conflict_error", "failed (409)", again=True),
     _status(413, "request_too_large", "too large", "(413)", "shorter branch"),
-    _status(422, "invalid_request_error", "failed (422)"),
+    _status(422, "invalid_request_error", "refused the request (422)"),
     _status(429, "rate_limit_error", "Too many requests", "(429)", "Try again", again=True),
     _status(500, "api_error", "failed (500)", "Try again", again=True),
     _status(502, "api_error", "failed (502)", again=True),
@@ -166,6 +166,13 @@ STATUSES = [
         "permission_error",
     ),
     Fault(
+        "an error that is not compressed as it says",
+        page(b"{}", "500 Oh", "application/json", content_encoding="gzip"),
+        ["not compressed as it says", "Try again", "base_url"],
+        "bad_answer",
+        again=True,
+    ),
+    Fault(
         "an error nested too deep",
         page(b"[" * 100_000, "400 Bad Request", "application/json"),
         ["400"],
@@ -173,13 +180,17 @@ STATUSES = [
 ]
 
 
-def _asks(value: str, seconds: float | None, *says: str, again: bool = True) -> Fault:
-    answer = HttpError(429, "rate_limit_error", "Slow down.", {"retry-after": value})
-    return Fault(f"retry-after: {value}", answer, says, "rate_limit_error", again, waits=seconds)
+def _asks(value: str, seconds: float | None, *says: str, again: bool = True, header: str = "retry-after") -> Fault:
+    answer = HttpError(429, "rate_limit_error", "Slow down.", {header: value})
+    return Fault(f"{header}: {value}", answer, says, "rate_limit_error", again, waits=seconds)
 
 
 RETRY_AFTER = [
-    _asks("0", 0, "Try again in a moment."),
+    # A server in trouble is not asked again at once, whatever it says.
+    _asks("0", None, "Try again in a moment."),
+    _asks("7500", 7.5, "Try again in 8 s.", header="retry-after-ms"),
+    _asks("61000", 61, "Try again in 61 s.", header="retry-after-ms", again=False),
+    _asks("none", None, "Try again in a moment.", header="retry-after-ms"),
     _asks("7", 7, "Try again in 7 s."),
     _asks("0.2", 0.2, "Try again in 1 s."),
     _asks("60", 60, "Try again in 60 s."),
@@ -192,7 +203,7 @@ RETRY_AFTER = [
     _asks("inf", None, "Try again in a moment."),
     _asks("soon", None, "Try again in a moment."),
     _asks("7, 9", None, "Try again in a moment."),
-    _asks("Wed, 21 Oct 2015 07:28:00 GMT", 0, "Try again in a moment."),
+    _asks("Wed, 21 Oct 2015 07:28:00 GMT", None, "Try again in a moment."),
     _asks("Wed, 21 Oct 2500 07:28:00 GMT", None, "Try again tomorrow or later.", again=False),
     _asks("Wed, 99 Nonsense 2500", None, "Try again in a moment."),
 ]
@@ -220,15 +231,34 @@ RESETS = [
     Fault("closed within a character", stream(HALF + "data: ü".encode()[:-1]), ["broke off"], keeps="Half of it"),
     Fault("closed without message_stop", stream(HALF + FINISH), ["broke off before its end"], keeps="Half of it"),
     Fault("closed within message_stop", stream(HALF + FINISH + STOP[:-1]), ["broke off"], keeps="Half of it"),
-    Fault("closed after nothing", stream(), NO_STREAM, "bad_answer"),
+    Fault("closed after nothing", stream(), ["closed the connection without an answer"], "broken_off", again=True),
+    Fault("closed after a ping", stream(sse({"type": "ping"})), ["without an answer", "base_url"], again=True),
     Fault("reset after message_stop", stream(WHOLE, end="reset"), whole="Half of it"),
     Fault("open after message_stop", stream(WHOLE, end="hold"), whole="Half of it", timeout=5),
     Fault("an error after message_stop", stream(WHOLE + sse({"type": "error", "error": {}})), whole="Half of it"),
 ]
 
+
+def _drips(data: bytes, before: bytes = b"") -> Raw:
+    """A byte ten times a second, for ever: the silence between them is never long."""
+    return Raw([before, *[piece for byte in data for piece in (bytes([byte]), 0.1)]], end="hold")
+
+
 STALLS = [
     Fault("silence before the answer", Raw([], end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
     Fault("silence in the headers", Raw([head()[:40]], end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
+    Fault("headers that drip", _drips(head()[:-4] + b"a" * 40), SILENT, "timeout_error", again=True, timeout=0.4),
+    Fault(
+        "an interim answer, and another", _drips(b"HTTP/1.1 103 Hints\r\n\r\n" * 40), SILENT, again=True, timeout=0.4
+    ),
+    Fault(
+        "an error that drips",
+        _drips(b"x" * 40, before=head("application/json", "500 Oh")),
+        SILENT,
+        "timeout_error",
+        again=True,
+        timeout=0.4,
+    ),
     Fault("silence before the first event", stream(end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
     Fault("silence after the start", stream(START, BLOCK, end="hold"), SILENT, again=True, timeout=0.3),
     Fault("silence between events", stream(HALF, end="hold"), SILENT, keeps="Half of it", timeout=0.3),
@@ -359,7 +389,8 @@ BODIES = [
     Fault(
         "compressed and cut", stream(gzip.compress(HALF)[:-12], content_encoding="gzip"), ["broke off"], keeps="Half"
     ),
-    Fault("not HTTP", Raw([b"SSH-2.0-OpenSSH_9.9\r\n"]), ["No connection to", "base_url"], again=True),
+    Fault("not HTTP", Raw([b"SSH-2.0-OpenSSH_9.9\r\n"]), ["without an answer", "base_url"], again=True),
+    Fault("HTTP/2", Raw([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]), ["no answer of a web server", "base_url"], again=True),
 ]
 
 FAULTS = [*STATUSES, *RETRY_AFTER, *RESETS, *STALLS, *ERROR_EVENTS, *EVENTS, *BODIES]

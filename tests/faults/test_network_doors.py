@@ -137,7 +137,9 @@ async def test_a_ca_bundle_that_is_none(tmp_path: Path, content: bytes | None) -
     if content is not None:
         file.write_bytes(content)
     _, events = await asked("https://127.0.0.1:1", tmp_path, ca_bundle=file)
-    told(events, "tls_error", "bundle.pem", "ca_bundle of server referee")
+    told(events, "tls_error", "bundle.pem", "PEM file", "ca_bundle of server referee")
+    assert "Errno" not in str(failed(events).error)
+    assert "_ssl" not in str(failed(events).error)
 
 
 async def test_certificates_of_the_environment_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +157,7 @@ async def test_a_server_without_tls(tmp_path: Path) -> None:
 async def test_a_server_with_tls_asked_without_it(tmp_path: Path) -> None:
     async with Referee(["No."], tls=shows("good")) as referee:
         _, events = await asked(referee.base_url.replace("https:", "http:"), tmp_path)
-        told(events, "connection_error", "No connection to 127.0.0.1", "base_url", again=True)
+        told(events, "broken_off", "without an answer", "base_url", "https://", again=True)
 
 
 async def test_a_handshake_that_nobody_answers(tmp_path: Path) -> None:
@@ -228,7 +230,19 @@ async def test_a_proxy_that_says_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         finally:
             await desk.models.close()
         assert error.kind == "timeout_error"
+        assert f"over the proxy 127.0.0.1:{port}" in str(error)
         assert SECRET not in str(error)
+
+
+async def test_a_proxy_that_hangs_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with listening(leave) as port:
+        proxy(monkeypatch, port)
+        _, events = await asked("https://server.example", tmp_path)
+        told(events, "broken_off", "without an answer", f"over the proxy 127.0.0.1:{port}", again=True)
 
 
 @pytest.mark.parametrize(

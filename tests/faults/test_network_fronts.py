@@ -14,7 +14,7 @@ import pytest
 from convend_tui import cli
 from convend_tui.store.library import Library
 from tests import making
-from tests.engine.test_cli import CONFIG, Home
+from tests.engine.commands import CONFIG, Home
 from tests.faults.network_faults import BY_NAME, HALF, page, stream
 from tests.referee import HttpError, ThreadedReferee
 from tests.tui.conftest import Home as Desktop
