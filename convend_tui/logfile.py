@@ -10,6 +10,7 @@ Lines are written by a thread of their own. A slow disk delays nobody; a disk th
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import sys
@@ -40,8 +41,18 @@ _MOST_FRAMES = 40
 _MOST_CHAINED = 5
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._:/@+~*,<>-]+")
 _LONGEST = 100
+_WORD = re.compile(r"[a-z_]{1,40}")
 
 Value = str | int | float | bool | None
+
+
+class _Noted(logging.Handler):
+    """What asyncio would print: a task whose error nobody took, with its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            note_error("asyncio", error)
 
 
 class LogFile:
@@ -147,6 +158,9 @@ def start(places: Paths, what: str) -> None:
     stop()
     _open = LogFile(file_in(places))
     python = ".".join(map(str, sys.version_info[:3]))
+    asyncio = logging.getLogger("asyncio")
+    if not any(isinstance(handler, _Noted) for handler in asyncio.handlers):
+        asyncio.addHandler(_Noted())
     fields: dict[str, Value] = {"what": what, "convend": __version__, "python": python, "platform": sys.platform}
     _start = _line("started", fields)
 
@@ -258,7 +272,9 @@ class TurnNotes:
         """The turn is over, and its last reply on the disk."""
         self._over = True
         times = self._times()
-        note("turn.ended", **self._ids, reply=message, stop=stop_reason, **times, request_id=self.request_id)
+        # A server may say anything for a reason to stop.
+        stop = stop_reason if stop_reason is None or _WORD.fullmatch(stop_reason) else "other"
+        note("turn.ended", **self._ids, reply=message, stop=stop, **times, request_id=self.request_id)
 
     def failed(self, error: ModelError | StoreError | None) -> None:
         """No answer came, or it broke off."""
@@ -296,7 +312,8 @@ def _name(error: BaseException) -> str:
 def _codes(error: BaseException) -> dict[str, Value]:
     if not isinstance(error, ModelError):
         return {}
-    return {"kind": error.kind, "status": error.status, "failed_request": error.request_id}
+    kind = error.kind if _WORD.fullmatch(error.kind) else "other"
+    return {"kind": kind, "status": error.status, "failed_request": error.request_id}
 
 
 def _chain(error: BaseException) -> list[BaseException]:

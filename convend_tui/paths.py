@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from convend_tui.errors import StoreError
+from convend_tui.errors import ConfigError, StoreError
 
 APP = "convend"
 
@@ -64,9 +64,18 @@ class Paths:
 
 
 def find() -> Paths:
-    """The paths in force, from `CONVEND_HOME` or the platform."""
+    """The paths in force, from `CONVEND_HOME` or the platform.
+
+    Raises:
+        ConfigError: `CONVEND_HOME` names nothing that could be a folder.
+    """
     if home := os.environ.get("CONVEND_HOME"):
-        root = Path(home).expanduser().absolute()
+        try:
+            root = Path(home).expanduser().absolute()
+        except RuntimeError:
+            raise ConfigError(f"CONVEND_HOME is {home}: there is no such home folder.") from None
+        except OSError as error:
+            raise ConfigError(f"CONVEND_HOME is {home}, within a folder that is gone: {error.strerror}.") from None
         return Paths(root / "config.toml", root, root / "cache", root / "state")
     return Paths(
         platformdirs.user_config_path(APP, appauthor=False) / "config.toml",

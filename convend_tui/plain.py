@@ -21,7 +21,7 @@ _MOST_ON_A_LINE: Final = 20_000
 _CONTROLS: Final = r"\x00-\x09\x0b-\x1f\x7f-\x9f"
 _HIDDEN: Final = (
     r"\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2060-\u2065\u206a-\u206f"
-    r"\ufe00-\ufe0e\ufeff\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _BROKEN: Final = r"\ud800-\udfff\ufffe\uffff"
@@ -39,15 +39,13 @@ _BIDI: Final = {
 }
 _JOINERS: Final = r"\u200c\u200d"
 _VS16: Final = r"\ufe0f"
+# Where marks without a width of their own are: whole blocks of the scripts that have them (see `_flood`).
 _MARKS: Final = (
-    r"\u0300-\u034e\u0350-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
-    r"\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711"
-    r"\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u0816-\u082d\u0859-\u085b\u0898-\u089f\u08ca-\u08e1"
-    r"\u08e3-\u0902\u093a\u093c\u0941-\u0948\u094d\u0951-\u0957\u0962\u0963\u0e31\u0e34-\u0e3a"
-    r"\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u0f18\u0f19\u0f35\u0f37\u0f39\u0f71-\u0f7e"
-    r"\u0f80-\u0f84\u0f8d-\u0fbc\u135d-\u135f\u1ab0-\u1aff\u1cd0-\u1cf9\u1dc0-\u1dff\u20d0-\u20f0"
-    r"\u2cef-\u2cf1\u2de0-\u2dff\u302a-\u302d\u3099\u309a\ua66f-\ua672\ua674-\ua67d\ua69e\ua69f"
-    r"\ufe20-\ufe2f\U0001d165-\U0001d169\U0001d16d-\U0001d172\U0001d17b-\U0001d182"
+    r"\u0300-\u036f\u0483-\u0489\u0591-\u1cff\u1dc0-\u1dff\u20d0-\u20f0\u2cef-\u2cf1\u2d7f\u2de0-\u2dff"
+    r"\u302a-\u302f\u3099\u309a\ua66f-\ua67d\ua69e\ua69f\ua6f0\ua6f1\ua802-\uabff\ud7b0-\ud7ff\ufb1e\ufe20-\ufe2f"
+    r"\U000101fd-\U000102e0\U00010376-\U0001037a\U00010a01-\U00011fff\U00013440-\U00013455\U0001611e-\U0001612f"
+    r"\U00016af0-\U00016ff1\U0001bc9d\U0001bc9e\U0001cf00-\U0001cf46\U0001d165-\U0001d244\U0001da00-\U0001daaf"
+    r"\U0001e000-\U0001e94a\U0001f3fb-\U0001f3ff"
 )
 _EMOJI: Final = (
     r"#*0-9\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff"
@@ -63,7 +61,7 @@ _STRAY_VS16: Final = f"(?<![{_EMOJI}]){_VS16}"
 _STRAY_JOINER: Final = (
     rf"(?<![{_JOINING}{_EMOJI}\ufe0f])[{_JOINERS}]|(?<=[{_EMOJI}\ufe0f])(?:\u200c|\u200d(?![{_EMOJI}]))"
 )
-_FLOOD: Final = f"[{_MARKS}{_JOINERS}{_VS16}]{{{_MAX_MARKS + 1},}}"
+_RUN: Final = f"[{_MARKS}{_JOINERS}{_VS16}]{{{_MAX_MARKS + 1},}}"
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -89,6 +87,22 @@ def _replacement(match: re.Match[str]) -> str:
     return ""
 
 
+@cache
+def _flood() -> re.Pattern[str]:
+    """More marks on end than a base may have. What is one, the table says by which lines are measured: whatever has no
+    width of its own. Made when the first text has a long run in their blocks: that takes milliseconds."""
+    blocks = re.findall(r"\\[uU]([0-9a-f]+)(?:-\\[uU]([0-9a-f]+))?", _MARKS)
+    codes = (code for first, last in blocks for code in range(int(first, 16), int(last or first, 16) + 1))
+    ranges: list[list[int]] = []
+    for code in (code for code in codes if not cell_len(chr(code))):
+        if ranges and ranges[-1][1] == code - 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    marks = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    return re.compile(f"[{marks}{_JOINERS}{_VS16}]{{{_MAX_MARKS + 1},}}")
+
+
 def visible(text: str) -> str:
     """Make `text` safe to show: the result holds no control character but the newline.
 
@@ -104,9 +118,12 @@ def visible(text: str) -> str:
     text = text.replace("\r\n", "\n")
     text = _compiled(_ALWAYS).sub(_replacement, text)
     if not text.isascii():
-        text = _compiled(_STRAY_VS16).sub("", text)
-        text = _compiled(_STRAY_JOINER).sub("", text)
-        text = _compiled(_FLOOD).sub(lambda run: run[0][:_MAX_MARKS], text)
+        if "\ufe0f" in text:
+            text = _compiled(_STRAY_VS16).sub("", text)
+        if "\u200c" in text or "\u200d" in text:
+            text = _compiled(_STRAY_JOINER).sub("", text)
+        if _compiled(_RUN).search(text) is not None:
+            text = _flood().sub(lambda run: run[0][:_MAX_MARKS], text)
     return text.expandtabs(4)
 
 

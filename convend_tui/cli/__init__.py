@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
+import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convend_tui.errors import ConvendError
 from convend_tui.plain import visible
@@ -24,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     if argv is None:
         sys.excepthook = _crashed
+        threading.excepthook = sys.unraisablehook = _failed_aside
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -44,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence()
         print(f"convend: The output cannot be written: {error.strerror or error}.", file=sys.stderr)
         return 1
+    finally:
+        if argv is None:
+            # The process ends: to look for garbage in all that the SDK has loaded would take half a second more.
+            gc.freeze()
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -52,6 +59,14 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
     print(logfile.crashed(paths.find(), error), file=sys.stderr)
     logfile.stop()
+
+
+def _failed_aside(given: Any) -> None:
+    """As `_crashed`, in a thread or where Python cannot raise: the program goes on, and the terminal is in use."""
+    from convend_tui import logfile, paths
+
+    if given.exc_value is not None and not isinstance(given.exc_value, SystemExit):
+        logfile.crashed(paths.find(), given.exc_value)
 
 
 def _silence() -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from convend_tui import paths
-from convend_tui.cli.output import emit, write
+from convend_tui.cli.output import emit, say, write
 from convend_tui.store.check import Checked, Checker
 from convend_tui.store.library import Library
 
@@ -30,7 +30,9 @@ def check(arguments: argparse.Namespace) -> int:
             write(_page(checked))
     if not arguments.json:
         read = f"Read {_count(threads, 'thread')} with {_count(messages, 'message')}"
-        write(f"{read}. Something is wrong in {_count(wrong, 'place')}.\n" if wrong else f"{read}. Nothing is wrong.\n")
+        write(f"{read}.\n" if wrong else f"{read}. Nothing is wrong.\n")
+    if wrong:
+        say(f"convend: Something is wrong in {_count(wrong, 'place')}.")
     return 1 if wrong else 0
 
 

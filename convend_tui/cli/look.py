@@ -50,14 +50,13 @@ def print_summaries(summaries: Iterable[Summary], *, as_json: bool) -> None:
 def show(arguments: argparse.Namespace) -> int:
     """`convend show`: one path, by default the current one."""
     handle_problems, thread = _open(arguments.thread)
-    leaf = find_message(thread, arguments.at) if arguments.at else thread.leaf
+    leaf = find_message(thread, arguments.at) if arguments.at is not None else thread.leaf
     path = thread.path(leaf)
     ended = lock.ending_at(thread, leaf)
     if arguments.json:
         emit(
             {
                 "thread": thread.id,
-                "title": thread.title,
                 "leaf": leaf,
                 "locked": ended is not None,
                 "ended": _ended(ended),
@@ -145,8 +144,9 @@ def _pages(thread: Thread, path: list[r.Message], ended: r.Ended | None) -> Iter
     for message in path:
         if thread.unseen(message):
             continue
-        siblings = thread.siblings(message.id)
-        place = f" · {siblings.index(message.id) + 1}/{len(siblings)}" if len(siblings) > 1 else ""
+        siblings = seen.siblings(thread, message.id)
+        among = len(siblings) > 1 and message.id in siblings
+        place = f" · {siblings.index(message.id) + 1}/{len(siblings)}" if among else ""
         partial = " · broken off" if message.kind == "partial" else ""
         who = "You" if message.role == "user" else message.model or "Model"
         yield ""
@@ -162,4 +162,4 @@ def _pages(thread: Thread, path: list[r.Message], ended: r.Ended | None) -> Iter
 def when(at: str) -> str:
     """The time of a record by the person's clock."""
     moment = r.moment_of(at)
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else at
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else one_line(at)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from convend_tui import __version__
+from convend_tui.plain import visible
 
 _MESSAGE = "an id, a unique beginning of one, or @last"
 _Run = Callable[[argparse.Namespace], int]
@@ -22,9 +23,34 @@ def _late(module: str, function: str) -> _Run:
     return run
 
 
+class _Words(argparse.ArgumentParser):
+    """A parser whose complaints may quote what they are about: a file may have any name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and leave with 2."""
+        super().error(visible(message))
+
+
+class _Parser(_Words):
+    """A command's parser: options may stand between its arguments, as in `edit THREAD MESSAGE --json TEXT`."""
+
+    in_order = False
+    """True where there are commands below this one, or while the mixed reading, which is made of plain ones, runs."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The namespace, and the words that are left over."""
+        if self.in_order:
+            return super().parse_known_args(args, namespace)
+        self.in_order = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.in_order = False
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; the namespace it makes has `run`, a function of the namespace."""
-    parser = argparse.ArgumentParser(
+    parser = _Words(
         prog="convend",
         description="A terminal chat client in which the model can end a conversation, and the person branches. "
         "Without a command it opens the screen.",
@@ -32,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"convend {__version__}")
     parser.set_defaults(run=_late("screen", "run"))
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, run: _Run, text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]) -> None:
         sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
@@ -277,6 +303,7 @@ def _setup(command: Callable[..., None], commands: Any) -> None:
         _JSON,
     )
     local = commands.add_parser("local", help="The built-in model.", description="The built-in model.")
+    local.in_order = True
     actions = local.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
         ("install", "Fetch its weights (98 MB), checked by their hash."),

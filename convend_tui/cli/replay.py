@@ -1,16 +1,20 @@
-"""`replay`: a saved thread as it happened. On a terminal it plays in time; elsewhere it is written at once."""
+"""`replay`: a saved thread as it happened. On a terminal it plays in time, wrapped at words; elsewhere it is written at
+once, as it is."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from convend_tui.cli.output import open_library, say, write, write_lines
 from convend_tui.exchange.asciicast import THINKING, ending_words, heading, verdict_words
-from convend_tui.replay import LONGEST_PAUSE_MS, Event, Replay, made_visible
+from convend_tui.exchange.wrapping import wrapped, written
+from convend_tui.plain import visible
+from convend_tui.replay import LONGEST_PAUSE_MS, Event, Replay
 from convend_tui.store.library import find_message
 from convend_tui.thread import outline
 from convend_tui.thread import records as r
@@ -37,8 +41,20 @@ def replay(arguments: argparse.Namespace) -> int:
     if sys.stdout.isatty() and not arguments.instant:
         _play(played, arguments.speed)
     else:
-        write_lines(_pages(played))
+        _write_rows(_pages(played))
     return 0
+
+
+def _width() -> int:
+    """Columns of the terminal, as it is now."""
+    return max(2, shutil.get_terminal_size().columns)
+
+
+def _write_rows(lines: Iterable[str]) -> None:
+    """Lines of text; on a terminal broken at words."""
+    if sys.stdout.isatty():
+        lines = (wrapped(visible(line), _width()) for line in lines)
+    write_lines(lines)
 
 
 def _made_up(played: Replay) -> str:
@@ -76,7 +92,7 @@ def _notes(played: Replay, event: Event) -> Iterator[str]:
 
 def _play(played: Replay, speed: float) -> None:
     stage = _Stage(played, Clock(speed))
-    write(f"{played.thread.title}\n")
+    _write_rows([played.thread.title])
     try:
         for number in range(len(played.scenes)):
             stage.play(number)
@@ -96,7 +112,7 @@ class _Stage:
         """Play one scene; returns when it is over."""
         scene = self._played.scenes[number]
         self._clock.wait_until(scene.begin)
-        write(f"\n{heading(self._played, number)}\n")
+        _write_rows(["", heading(self._played, number)])
         spoken = False
         for kind, run in groupby(self._played.events(number), lambda event: event.kind):
             events = list(run)
@@ -107,19 +123,19 @@ class _Stage:
                 self._clock.wait_until(events[0].at)
                 self.end_line()
                 for event in events:
-                    write_lines(_notes(self._played, event))
+                    _write_rows(_notes(self._played, event))
             if kind in ("typed", "done") and not spoken:
-                write_lines([outline.preview(scene.message)])
+                _write_rows([outline.preview(scene.message)])
                 spoken = True
         self.end_line()
 
     def _speak(self, events: Sequence[Event], *, after: bool) -> None:
         """Write pieces of one kind as their times come."""
-        write("\n\n" * after + f"{THINKING}\n" * (events[0].kind == "thinking"))
-        for event, piece in zip(events, made_visible([event.text for event in events]), strict=True):
-            self._clock.wait_until(event.at)
+        before = "\n\n" * after + f"{THINKING}\n" * (events[0].kind == "thinking")
+        for at, piece in written(events, _width(), before):
+            self._clock.wait_until(at)
             # Before it is written: Ctrl+C may come right after.
-            self._open_line = not piece.endswith("\n") if piece else self._open_line
+            self._open_line = True
             write(piece)
 
     def end_line(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from convend_tui import config, logfile, paths
-from convend_tui.cli.output import emit, open_library, say, write
+from convend_tui.cli.output import Stream, emit, open_library, say, write
 from convend_tui.ending.policy import NOT_ASKED, Judgement
 from convend_tui.errors import ConvendError, Locked, UsageError
 from convend_tui.model import events as e
@@ -28,9 +28,9 @@ FAILED = 4
 
 def ask(arguments: argparse.Namespace) -> int:
     """`convend ask`: a message in a new thread, or below a message of an old one."""
-    if arguments.at and not arguments.thread:
+    if arguments.at is not None and arguments.thread is None:
         raise UsageError("--at names a message of a thread: give the thread with -t.")
-    if arguments.system is not None and arguments.thread:
+    if arguments.system is not None and arguments.thread is not None:
         raise UsageError("The system prompt of a thread is fixed when it begins: -s goes with a new thread.")
     return _run(arguments, _ask)
 
@@ -58,17 +58,23 @@ class _Command:
         self.config = config.load(self.paths)
         self.models = Models(self.config, self.paths)
         self.library = open_library()
+        self.handle: ThreadHandle | None = None
 
     def open(self) -> ThreadHandle:
-        return self.library.open(self.library.resolve(self.arguments.thread))
+        self.handle = self.library.open(self.library.resolve(self.arguments.thread))
+        return self.handle
+
+    def tell_problems(self) -> None:
+        """Say what is wrong with the thread's file, a torn line that this turn cut off among it."""
+        for problem in self.handle.problems if self.handle is not None else ():
+            say(f"convend: {problem}")
 
     def session(self, handle: ThreadHandle) -> Session:
         # A pipe cannot be asked anything: the answer is on the command line, or there is none.
         return Session(handle, self.models, self.paths, _agree if self.arguments.yes_end else None)
 
-    def settings(self, handle: ThreadHandle) -> r.Settings | None:
-        wanted = self.arguments.model
-        return self.models.with_model(handle.thread.settings, wanted) if wanted else None
+    async def settings(self, handle: ThreadHandle) -> r.Settings | None:
+        return await self.models.next_settings(handle.thread, self.arguments.model or None)
 
     def attachments(self) -> list[r.Block]:
         return [blobs.attach(self.paths, Path(name)) for name in self.arguments.attach]
@@ -87,11 +93,11 @@ async def _ask(command: _Command) -> Turn:
         return command.session(handle).send(content, None)
     handle = command.open()
     thread = handle.thread
-    parent = find_message(thread, arguments.at) if arguments.at else thread.leaf
+    parent = find_message(thread, arguments.at) if arguments.at is not None else thread.leaf
     # Asked before the text is read, so that nobody types into a locked branch.
     lock.require(lock.may_send(thread, parent))
     content = content_of(_text(arguments), command.attachments())
-    return command.session(handle).send(content, parent, command.settings(handle))
+    return command.session(handle).send(content, parent, await command.settings(handle))
 
 
 async def _edit(command: _Command) -> Turn:
@@ -100,13 +106,13 @@ async def _edit(command: _Command) -> Turn:
     message_id = find_message(handle.thread, arguments.message, role="user")
     lock.require(lock.may_edit(handle.thread, message_id))
     content = edited(handle.thread.messages[message_id], _text(arguments), command.attachments())
-    return command.session(handle).edit(message_id, content, command.settings(handle))
+    return command.session(handle).edit(message_id, content, await command.settings(handle))
 
 
 async def _retry(command: _Command) -> Turn:
     handle = command.open()
     message_id = find_message(handle.thread, command.arguments.message, role="assistant")
-    return command.session(handle).retry(message_id, command.settings(handle))
+    return command.session(handle).retry(message_id, await command.settings(handle))
 
 
 def _text(arguments: argparse.Namespace) -> str:
@@ -133,6 +139,7 @@ def _run(arguments: argparse.Namespace, begin: Callable[[_Command], Awaitable[Tu
             turn = await begin(command)
             return await (_print_json if arguments.json else _print_text)(turn)
         finally:
+            command.tell_problems()
             await command.models.close()
 
     try:
@@ -149,15 +156,17 @@ def _run(arguments: argparse.Namespace, begin: Callable[[_Command], Awaitable[Tu
 async def _print_text(turn: Turn) -> int:
     code = 0
     open_line = False
+    answer = Stream()
     async with aclosing(turn) as events:
         async for event in events:
             match event:
                 case e.TextDelta(text):
-                    write(text)
+                    answer.write(text)
                     open_line = not text.endswith("\n")
                 case e.Waiting():
                     say(event.words(event.seconds))
                 case e.ReplySaved() | e.TurnFailed() if open_line:
+                    answer.end()
                     write("\n")
                     open_line = False
             code = _closing_words(event, code)

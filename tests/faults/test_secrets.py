@@ -6,6 +6,8 @@ import asyncio
 import base64
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,20 +243,19 @@ def test_a_crash_is_one_sentence_without_secrets(
     assert "confidence" not in err + log
 
 
-def test_a_crash_of_a_command_is_one_sentence_too(tmp_path: Path) -> None:
-    program = (
-        "import sys; from convend_tui import cli, paths\n"
-        f"def fail(words): held = {KEY!r}; raise RuntimeError(held + {SAID!r})\n"
-        "cli._run = fail; sys.argv = ['convend', 'list']; sys.exit(cli.main())\n"
+def crashing(root: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """`convend list` in a process of its own, with `fail(words)` in place of the command."""
+    program = f"import sys; from convend_tui import cli, paths\n{program}\n"
+    program += "cli._run = fail; sys.argv = ['convend', 'list']; sys.exit(cli.main())\n"
+    (root / "program.py").write_text(program)
+    environ = dict(os.environ) | {"CONVEND_HOME": str(root), "PYTHONPATH": str(watched.ROOT)}
+    return subprocess.run(
+        [sys.executable, str(root / "program.py")], capture_output=True, env=environ, text=True, check=False
     )
-    (tmp_path / "program.py").write_text(program)
-    import subprocess
-    import sys
 
-    environ = dict(os.environ) | {"CONVEND_HOME": str(tmp_path), "PYTHONPATH": str(watched.ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "program.py")], capture_output=True, env=environ, text=True, check=False
-    )
+
+def test_a_crash_of_a_command_is_one_sentence_too(tmp_path: Path) -> None:
+    done = crashing(tmp_path, f"def fail(words): held = {KEY!r}; raise RuntimeError(held + {SAID!r})")
     file = logfile.file_in(making.paths_in(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -325,6 +326,7 @@ async def test_the_screen_makes_everything_for_the_person_alone(online: Home, re
             await me.reads("No answer")
             await me.until(lambda: me.idle)
             await me.writes("a draft")
+            await me.until(lambda: logfile.file_in(online.paths).exists())  # it begins after the first paint
     finally:
         os.umask(before)
     names = {path.name for path in online.root.rglob("*")}

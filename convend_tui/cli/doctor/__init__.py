@@ -53,7 +53,8 @@ def examine(where: Paths, *, offline: bool) -> Iterator[Finding]:
     try:
         settings = config.load(where)
     except ConfigError as error:
-        yield Finding("Settings", "wrong", str(error), "Correct that line; convend does not start before.")
+        what = "that line" if ", line " in str(error) else "that"
+        yield Finding("Settings", "wrong", str(error), f"Correct {what}; convend does not start before.")
     else:
         there = where.config_file.exists()
         said = f"{where.config_file} is valid." if there else f"There is no {where.config_file}: the defaults hold."

@@ -61,10 +61,18 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
+def _leads_nowhere(folder: Path) -> Path | None:
+    """A link on the way to a folder that leads to nothing, or in a circle: nothing can be made there."""
+    return next((part for part in (folder, *folder.parents) if part.is_symlink() and not part.exists()), None)
+
+
 def _usable(name: str, folder: Path) -> Finding:
     there = _nearest(folder)
     keeps = "Without it convend works, slower." if name == "cache" else "convend cannot keep anything."
     state = "warning" if name in ("cache", "settings") else "wrong"
+    if (link := _leads_nowhere(folder)) is not None:
+        mend = "Make what it leads to, or take the link away."
+        return Finding(_AREA, "wrong", f"{name}: {link} is a link that leads nowhere.", mend)
     if not there.is_dir():
         return Finding(_AREA, "wrong", f"{name}: {there} is in the way, and no folder.", "Move it elsewhere.")
     if hasattr(os, "getuid") and there == folder and (owner := there.stat().st_uid) not in (os.getuid(), 0):

@@ -19,6 +19,8 @@ _PACKAGE = "convend-tui"
 _SHOWN = {"textual": "Textual, the screen", "anthropic": "anthropic, the SDK"}
 _AGAIN = "Install convend again, into an environment of its own (uv tool install, or pipx install)."
 _GIT_S = 5.0
+LEAST_GIT = [2, 29]
+"""The first that fetches without a file in the repository (`--no-write-fetch-head`)."""
 
 
 def examine() -> Iterator[Finding]:
@@ -91,4 +93,9 @@ def _git() -> Finding:
             f"git is at {git} and does not run ({type(error).__name__}).",
             "Install git again; nothing but `convend sync` needs it.",
         )
-    return Finding(_AREA, "ok", done.stdout.decode("utf-8", "replace").strip())
+    said = done.stdout.decode("utf-8", "replace").strip()
+    if _numbers(re.sub(r"^\D+", "", said)) < LEAST_GIT:
+        least = ".".join(map(str, LEAST_GIT))
+        mend = "Install a newer git; nothing but `convend sync` needs it."
+        return Finding(_AREA, "warning", f"{said} is too old for `convend sync`, which needs {least}.", mend)
+    return Finding(_AREA, "ok", said)

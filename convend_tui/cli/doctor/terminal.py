@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from convend_tui.cli.doctor.finding import Finding
 from convend_tui.plain import one_line
@@ -16,6 +17,7 @@ _AREA = "Terminal"
 LEAST_COLUMNS, LEAST_ROWS = 60, 16
 """Below this the screen is cramped."""
 SLOW_ESCAPE_MS = 100
+GIVEN = Path("/proc/self/environ")
 _TMUX_S = 3.0
 
 
@@ -91,7 +93,8 @@ def _fits(columns: int, rows: int) -> Finding:
 def _encoding(environ: Mapping[str, str]) -> Finding:
     if sys.platform in ("win32", "darwin"):
         return Finding(_AREA, "ok", "UTF-8")
-    name = next((name for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), None)
+    names = ("LC_ALL", "LANG") if _is_coerced(environ) else ("LC_ALL", "LC_CTYPE", "LANG")
+    name = next((name for name in names if environ.get(name)), None)
     value = one_line(environ[name], 40) if name else ""
     if "utf8" in value.lower().replace("-", ""):
         return Finding(_AREA, "ok", f"UTF-8 ({name}={value})")
@@ -101,6 +104,17 @@ def _encoding(environ: Mapping[str, str]) -> Finding:
         f"The locale is not UTF-8 ({name}={value})." if name else "The locale is not set (LC_ALL, LC_CTYPE, LANG).",
         "Set LANG to a UTF-8 one, such as C.UTF-8; else frames and other scripts may come out as question marks.",
     )
+
+
+def _is_coerced(environ: Mapping[str, str]) -> bool:
+    """Whether Python itself set LC_CTYPE, because the person's locale knows nothing but ASCII."""
+    if environ is not os.environ or environ.get("LC_ALL") or environ.get("LANG", "C") not in ("", "C", "POSIX"):
+        return False
+    try:
+        given = GIVEN.read_bytes()  # as the program was started with it
+    except OSError:
+        return False
+    return b"LC_CTYPE=" not in given
 
 
 def _keys(environ: Mapping[str, str], *, is_terminal: bool) -> Iterator[Finding]:
