@@ -73,7 +73,8 @@ def _variable(value: Any) -> str:
 
 
 def _command(value: Any) -> str | tuple[str, ...]:
-    if str(value[0] if isinstance(value, list) and value else value).startswith("sk-"):
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, str) and first.startswith("sk-"):
         raise Bad("must be a command that prints the key, not the key itself")
     if isinstance(value, str) and value.strip() and "\0" not in value:
         return value

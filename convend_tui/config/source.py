@@ -17,6 +17,7 @@ from typing import Any
 from convend_tui.config.lines import Key, Lines
 from convend_tui.errors import ConfigError
 
+_MOST_BITS = 1000
 _POSITION = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -72,6 +73,8 @@ def shown(value: Any) -> str:
         return "a table"
     if isinstance(value, list):
         return "a list"
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "a number of very many digits"  # such as Python makes no text of
     return plain(str(value))
 
 

@@ -6,9 +6,11 @@ the file itself weighs. Nothing of it is written under a name that it chose.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from bisect import bisect_right
@@ -43,6 +45,11 @@ _ROOM: Final = 64 << 20
 _DIRECTORY: Final = 16 << 20
 """Bytes of a zip's list of files: enough for a hundred thousand."""
 _MOST_FILES: Final = 200_000
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError),
+    *(ValueError, OverflowError),  # of places and names that cannot be
+)
+"""What reading a damaged zip raises."""
 _SHORTEST_ID: Final = 8
 """Characters by which a file is found within its name."""
 
@@ -61,8 +68,8 @@ class Stream:
         """
         try:
             data = self._file.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise ExchangeError(f"{self._name} is damaged: {error}.") from error
+        except _DAMAGED as error:
+            raise ExchangeError(f"{self._name} is damaged: {_one_sentence(error)}.") from error
         except OSError as error:
             raise ExchangeError(f"{self._name} cannot be read: {error.strerror or error}.") from error
         self._count(len(data))
@@ -138,8 +145,9 @@ class Source:
         """By whole name where only one file has it; by a part of the name that is no part of a longer word."""
         if not words or "\n" in words:
             return None
+        words = _composed(words)
         if self._names is None:
-            names = [PurePosixPath(entry.name).name.replace("\n", " ") for entry in self.entries]
+            names = [_composed(PurePosixPath(entry.name).name.replace("\n", " ")) for entry in self.entries]
             self._names = "\n" + "".join(f"{name}\n" for name in names)
             self._starts = [1]
             for name in names:
@@ -149,7 +157,7 @@ class Source:
         if len(same) == 1:
             return self._at(same[0] + 1)
         if same:
-            return next((entry for entry in self.entries if entry.name == words), None)
+            return next((entry for entry in self.entries if _composed(entry.name) == words), None)
         if len(words) < _SHORTEST_ID:
             return None
         for place in _places(self._names, words):
@@ -249,8 +257,8 @@ def _zip(path: Path, name: str, tick: Callable[[int], None]) -> Source:
             if _directory_size(file, size) > _DIRECTORY:
                 raise ExchangeError(f"{name} holds too many files.")
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
-        raise ExchangeError(f"{name} is a damaged zip: {one_sentence(error)}.") from error
+    except _DAMAGED as error:
+        raise ExchangeError(f"{name} is a damaged zip: {_one_sentence(error)}.") from error
     except OSError as error:
         raise ExchangeError(f"{one_line(str(path))} cannot be read: {error.strerror or error}.") from error
     source = Source(name, [], close=archive.close)
@@ -309,8 +317,8 @@ def _member(
     def opened() -> Stream:
         try:
             return Stream(archive.open(info), within, count)  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, struct.error) as error:
-            raise ExchangeError(f"{within} is damaged: {one_sentence(error)}.") from error
+        except (*_DAMAGED, OSError) as error:
+            raise ExchangeError(f"{within} is damaged: {_one_sentence(error)}.") from error
 
     return Entry(info.filename, info.file_size, opened)
 
@@ -344,9 +352,20 @@ def _directory_size(file: BinaryIO, size: int) -> int:
     return found
 
 
-def one_sentence(error: BaseException) -> str:
-    """What another library says, without its full stop."""
-    return str(error).strip().rstrip(".") or type(error).__name__
+def _one_sentence(error: BaseException) -> str:
+    """What another library says, on one line and without its full stop."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a name in it is not text"
+    if isinstance(error, OSError) and error.errno != errno.EINVAL:
+        return error.strerror or str(error)
+    if isinstance(error, OSError | OverflowError | ValueError):
+        return "a file in it lies where there is none"
+    return one_line(str(error)).strip().rstrip(".") or type(error).__name__
+
+
+def _composed(name: str) -> str:
+    """A name in the form in which all names are compared: macOS takes letters and their accents apart."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _places(text: str, words: str) -> Iterator[int]:

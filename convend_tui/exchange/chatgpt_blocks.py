@@ -14,6 +14,7 @@ import msgspec
 
 from convend_tui.exchange.incoming import MISSING, TOOL, Context, Skip
 from convend_tui.plain import one_line
+from convend_tui.store.blobs import ATTACHMENTS
 from convend_tui.thread import records as r
 
 _CONTEXTS = ("user_editable_context", "model_editable_context")
@@ -225,7 +226,9 @@ class Reader:
     def _tool(self, name: Any, block: Any) -> r.Block:
         plain = self._plain(block)
         named = clean(name) if isinstance(name, str) and name else "unknown"
-        return {"type": TOOL, "name": named, "block": plain if isinstance(plain, dict) else {"value": plain}}
+        # What looks like an attachment of ours must not be taken for one.
+        verbatim = isinstance(plain, dict) and plain.get("type") not in ATTACHMENTS
+        return {"type": TOOL, "name": named, "block": plain if verbatim else {"value": plain}}
 
     def _plain(self, value: Any, depth: int = 0) -> Any:
         """A value as it is, as far as it can be written."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from convend_tui.exchange.chatgpt_blocks import Part, Reader, clean, dict_in, ms_of, text_in
 from convend_tui.exchange.incoming import Context, Incoming, Skip, digest, message_id
 from convend_tui.plain import one_line
@@ -56,19 +54,19 @@ def read(value: Any, context: Context) -> Incoming | Skip:
     created = _created(value, parts)
     messages, places = _messages(parts, key, created)
     leaf = places.get(reader.above.get(text_in(value.get("current_node"))) or "") or _latest_leaf(messages)
-    model = text_in(value.get("default_model_slug"))
-    if model in ("", "auto"):
-        model = _last_model(messages, leaf) or context.settings.model
     records: list[r.Record] = [*messages]
     if title:
         records.append(r.Title(at=_at(created), title=title, by="import"))
+    if value.get("is_starred") is True:
+        records.append(r.Pin(at=_at(created), pinned=True))
     end = r.moment_of(max(message.at for message in messages)) or _EPOCH
     records.append(r.Leaf(at=r.timestamp(end + timedelta(milliseconds=1)), message=leaf))
     return Incoming(
         source=SOURCE,
         key=key,
         created=_at(created),
-        settings=msgspec.structs.replace(context.settings, model=clean(model)),
+        # Not with the model that answered there, which each answer names: no server of the Messages API has it.
+        settings=context.settings,
         records=tuple(records),
         skipped=tuple(reader.skips()),
     )
@@ -201,15 +199,6 @@ def _messages(parts: list[Part], key: str, created: int) -> tuple[list[r.Message
 def _latest_leaf(messages: list[r.Message]) -> str:
     parents = {message.parent for message in messages}
     return max((m.at, m.id) for m in messages if m.id not in parents)[1]
-
-
-def _last_model(messages: list[r.Message], leaf: str) -> str | None:
-    """The model that answered last on the way down to a leaf."""
-    model, above = None, leaf
-    for message in reversed(messages):
-        if message.id == above:
-            model, above = model or message.model, message.parent or ""
-    return model
 
 
 def _key(value: dict[str, Any], nodes: dict[str, Any]) -> str:

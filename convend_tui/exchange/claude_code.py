@@ -14,18 +14,21 @@ results of its calls in a line each: both are put together. What the person did 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from convend_tui.exchange import claude_content as c
 from convend_tui.exchange import claude_tree
+from convend_tui.exchange.claude_code_texts import INTERRUPTED, between, is_by_program, without_reminders
 from convend_tui.exchange.incoming import TOOL, Context, Incoming, Skip, digest
 from convend_tui.thread import records as r
 
 SOURCE: Final = "claude-code"
 
+ELSEWHERE: Final = "it is the title of a session that is not in this file"
+"""Why a title does not come in with a session."""
 _SYNTHETIC: Final = "<synthetic>"
 """The model's name on what the program says in its place, such as an error of the API."""
 _NOTES: Final = (
@@ -34,18 +37,13 @@ _NOTES: Final = (
 )
 _TYPES: Final = frozenset(_NOTES.split()) | {"user", "assistant"}
 _OWN_FIELDS: Final = ("sessionId", "parentUuid", "leafUuid", "snapshot")
-_BY_PROGRAM: Final = (
-    *("local-command-stdout", "local-command-stderr", "local-command-caveat", "bash-stdout", "bash-stderr"),
-    *("task-notification", "user-prompt-submit-hook", "ide_opened_file", "ide_selection", "ide_diagnostics"),
-)
-"""Tags of texts that stand in the person's place, and that the program wrote."""
-_REMINDER: Final = "system-reminder"
-_INTERRUPTED: Final = "[Request interrupted by user"
 _REFUSED: Final = "The user doesn't want to "
 _SAID: Final = "the user said:"
 _TO_CLARIFY: Final = "The user wants to clarify"
 _ADVICE: Final = "\n\nNote: The user's next message "
 """What stands round the person's words in the result of a call that they refused."""
+_MOST_ANSWERS: Final = 100
+"""Answers to one message that are looked at for where a result belongs: calls that are answered again and again."""
 
 
 def recognizes(value: Any) -> bool:
@@ -108,9 +106,9 @@ def _title(lines: Iterable[Any], known: set[str], losses: c.Losses) -> str:
     for line in lines:
         kind = line.get("type") if isinstance(line, dict) else None
         if kind == "summary":
-            title, leaf = c.name_of(line.get("summary")), line.get("leafUuid")
-            if title and isinstance(leaf, str) and c.clean(leaf) not in known:
-                losses.count("summary", "it is the title of a session that is not in this file")
+            title, elsewhere = c.name_of(line.get("summary")), title_elsewhere(line)
+            if elsewhere is not None and c.clean(elsewhere[0]) not in known:
+                losses.count("summary", ELSEWHERE)
                 continue
         elif kind in ("custom-title", "ai-title"):
             title = c.name_of(line.get("customTitle") or line.get("aiTitle") or line.get("title"))
@@ -121,13 +119,22 @@ def _title(lines: Iterable[Any], known: set[str], losses: c.Losses) -> str:
     return next((found[kind] for kind in ("custom-title", "summary", "ai-title") if kind in found), "")
 
 
+def title_elsewhere(line: object) -> tuple[str, str] | None:
+    """The title that a line gives to a session, maybe of another file: the id of a line of that session, and the
+    title."""
+    if not isinstance(line, dict) or line.get("type") != "summary":
+        return None
+    title, leaf = c.name_of(line.get("summary")), line.get("leafUuid")
+    return (leaf, title) if title and isinstance(leaf, str) else None
+
+
 @dataclass(slots=True)
 class _Line(claude_tree.Node):
     """A line on its way in."""
 
     message: str | None = None
     """The id of the model's message that it is a part of."""
-    results: frozenset[str] = frozenset()
+    results: set[str] = field(default_factory=set)
     """The calls that it answers."""
     interrupts: bool = False
     """The person stopped the model here."""
@@ -255,7 +262,7 @@ class _Lines:
                 said.append({"type": "text", "text": words})
             else:
                 left_out = True
-                node.interrupts = node.interrupts or block["text"].lstrip().startswith(_INTERRUPTED)
+                node.interrupts = node.interrupts or block["text"].lstrip().startswith(INTERRUPTED)
         said += ({"type": "text", "text": words} for words in _answers(result) if node.results)
         node.content = said
         if said and all(block["type"] == TOOL for block in said):
@@ -266,51 +273,15 @@ class _Lines:
     def _typed(self, text: str) -> str | None:
         """A text as the person typed it; None where the program wrote it."""
         given = text.strip()
-        if given.startswith("<command-") and (name := _between(given, "command-name")) is not None:
-            return f"{name.strip()} {(_between(given, 'command-args') or '').strip()}".strip()
-        if given.startswith("<bash-input>") and (shell := _between(given, "bash-input")) is not None:
+        if given.startswith("<command-") and (name := between(given, "command-name")) is not None:
+            return f"{name.strip()} {(between(given, 'command-args') or '').strip()}".strip()
+        if given.startswith("<bash-input>") and (shell := between(given, "bash-input")) is not None:
             return f"! {shell.strip()}"
-        rest = _without_reminders(text)
-        by_program = not rest.strip() or _is_by_program(rest.strip())
+        rest = without_reminders(text)
+        by_program = not rest.strip() or is_by_program(rest.strip())
         if rest != text or by_program:
             self._losses.count("note", "Claude Code wrote it, not a person")
         return None if by_program else rest
-
-
-# Parts of texts are looked for without regular expressions: a hostile text must not take for ever.
-
-
-def _between(text: str, tag: str) -> str | None:
-    """What stands inside the first element of that name."""
-    _, begun, rest = text.partition(f"<{tag}>")
-    inside, ended, _ = rest.partition(f"</{tag}>")
-    return inside if begun and ended else None
-
-
-def _without_reminders(text: str) -> str:
-    begin, end = f"<{_REMINDER}>", f"</{_REMINDER}>"
-    parts: list[str] = []
-    at = 0
-    while (start := text.find(begin, at)) >= 0 and (stop := text.find(end, start)) >= 0:
-        parts.append(text[at:start].strip())
-        at = stop + len(end)
-    return "\n\n".join(part for part in (*parts, text[at:].strip()) if part) if at else text
-
-
-def _is_by_program(text: str) -> bool:
-    """Whether a text is nothing but what the program writes."""
-    if text.startswith(_INTERRUPTED):
-        return text.endswith("]") and "\n" not in text
-    at = 0
-    while at < len(text):
-        tag = next((tag for tag in _BY_PROGRAM if text.startswith(f"<{tag}>", at)), None)
-        end = text.find(f"</{tag}>", at) if tag is not None else -1
-        if tag is None or end < 0:
-            return False
-        at = end + len(f"</{tag}>")
-        while at < len(text) and text[at].isspace():
-            at += 1
-    return True
 
 
 def _of_person(given: dict[str, Any]) -> bool:
@@ -329,10 +300,10 @@ def _listed(content: object) -> object:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _results(content: object) -> frozenset[str]:
+def _results(content: object) -> set[str]:
     blocks = (block for block in content if isinstance(block, dict)) if isinstance(content, list) else ()
     calls = (block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result")
-    return frozenset(call for call in calls if isinstance(call, str))
+    return {call for call in calls if isinstance(call, str)}
 
 
 def _refusal(block: r.Block) -> str | None:
@@ -377,7 +348,7 @@ def _join(nodes: Sequence[_Line], losses: c.Losses) -> None:
         if parent is None:
             continue
         group = [parent] if parent.kind == "guard" else answered.setdefault(parent.key, [])
-        other = next((one for one in group if one.results.isdisjoint(node.results)), None)
+        other = next((one for one in group[:_MOST_ANSWERS] if one.results.isdisjoint(node.results)), None)
         if other is None:
             group.append(node)
         elif node.kind == "guard":

@@ -42,7 +42,7 @@ def recognizes(value: Any) -> bool:
 def read(value: Any, context: Context) -> Incoming | Skip:
     """Make a thread of one conversation: all its branches, the current leaf, its name, and what ended.
 
-    The conversation's summary, sources of citations and signatures of thinking are not kept.
+    A star becomes a pin. The conversation's summary, sources of citations and signatures of thinking are not kept.
     """
     if not isinstance(value, dict):
         return Skip("an entry of the export", "it is not a conversation")
@@ -63,12 +63,17 @@ def read(value: Any, context: Context) -> Incoming | Skip:
     settings = context.settings if model is None else msgspec.structs.replace(context.settings, model=model)
     current = value.get("current_leaf_message_uuid")
     leaf = (placed.nearest(clean(current)) if isinstance(current, str) else None) or placed.nearest(placed.newest)
+    if name_of(value.get("summary")):
+        losses.count("summary", "summaries that Claude.ai makes are not kept")
+    records = placed.records(title, leaf, "Claude.ai")
+    if value.get("is_starred") is True:
+        records += (r.Pin(at=placed.messages[0].at, pinned=True),)
     return Incoming(
         source=SOURCE,
         key=key,
         created=stamp(placed.earliest if created is None else created),
         settings=settings,
-        records=placed.records(title, leaf, "Claude.ai"),
+        records=records,
         skipped=losses.all(_called(title, key)),
     )
 

@@ -56,16 +56,17 @@ def distinct(nodes: Iterable[_N], losses: Losses) -> list[_N]:
     """The nodes with a key of their own each: the same message again goes, another one of the same key gets a new
     key."""
     known: dict[str, _N] = {}
+    numbers: dict[str, int] = {}
     for node in nodes:
         first = known.get(node.key)
         if first is not None and (first.role, first.content, first.parent) == (node.role, node.content, node.parent):
             if node.keep:
                 losses.count("message", "it stands there more than once")
             continue
-        name, number = node.key, 1
+        name = node.key
         while node.key in known:
-            number += 1
-            node.key = f"{name}#{number}"
+            numbers[name] = numbers.get(name, 1) + 1
+            node.key = f"{name}#{numbers[name]}"
         known[node.key] = node
     return list(known.values())
 

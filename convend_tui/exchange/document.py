@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from convend_tui.errors import StoreError, Unreadable
+from convend_tui.store import blobs
 from convend_tui.store.log import failed
 from convend_tui.thread import records as r
 
@@ -99,13 +100,4 @@ def _blobs(named: list[str], load_blob: Callable[[str], bytes], warn: Callable[[
 
 def blobs_of(message: r.Message) -> Iterator[str]:
     """The SHA-256 of each attachment that a message names, in blocks inside of blocks as well."""
-    todo: list[Any] = list(reversed(message.content))
-    while todo:
-        block = todo.pop()
-        if not isinstance(block, dict):
-            continue
-        source, inner = block.get("source"), block.get("content")
-        if isinstance(source, dict) and source.get("type") == "blob" and isinstance(source.get("sha256"), str):
-            yield source["sha256"]
-        if isinstance(inner, list):
-            todo += reversed(inner)
+    return (sha256 for sha256 in blobs.named_in(message.content) if isinstance(sha256, str))

@@ -15,13 +15,12 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
 
-import msgspec
-
 from convend_tui import config
 from convend_tui.errors import ExchangeError, NotConnected
 from convend_tui.exchange import own, reading
 from convend_tui.exchange.archive import Entry, Source, open_source
-from convend_tui.exchange.incoming import Context, Importer, Skip
+from convend_tui.exchange.incoming import Context, Importer, Incoming, Skip
+from convend_tui.exchange.session_titles import Titles
 from convend_tui.exchange.staging import Staging, staging
 from convend_tui.exchange.telling import Report
 from convend_tui.model.connect import Models
@@ -129,6 +128,7 @@ class _Reader:
         self._stage, self._source, self._importers = stage, source, importers
         self._context = Context(settings=settings, asset=source.asset, attach=stage.attach)
         self._now = _Tally()
+        self._titles = Titles()
 
     def read(self) -> list[Skip]:
         """Read it all; returns what did not come in.
@@ -147,6 +147,9 @@ class _Reader:
                 left[entry.name] = why
             taken += self._now.known
             skipped += self._now.skipped
+        for thread_id, title in self._titles.titles():
+            self._stage.name(thread_id, title)
+        skipped += self._titles.lost
         if not taken and not (self._source.alone and skipped):
             raise ExchangeError(f"{self._source.name} cannot be imported: {_UNKNOWN}.")
         # JSON that somebody uploaded is an attachment, and no conversation.
@@ -223,7 +226,8 @@ class _Reader:
                 values.append(reading.loads(line, f"line {number} of {name}"))
             except reading.Broken as error:
                 self._now.skipped.append(Skip(f"line {number} of {name}", str(error).rstrip(".")))
-        self._take(SESSIONS, values, name)
+        self._titles.take(values, self._take(SESSIONS, values, name))
+        self._now.skipped = self._titles.hold_back(self._now.skipped)
 
     def _value(self, value: Any, name: str, what: str) -> None:
         if own.is_document(value):
@@ -247,26 +251,28 @@ class _Reader:
     def _kind(self, value: Any) -> str | None:
         return next((name for name, importer in self._importers.items() if importer.recognizes(value)), None)
 
-    def _take(self, kind: str, value: Any, what: str) -> None:
+    def _take(self, kind: str, value: Any, what: str) -> Incoming | None:
+        """Write a conversation aside, and return it; what cannot come in is told."""
         now = self._now
         now.known += 1
         try:
             found = self._importers[kind].read(value, self._context)
             if isinstance(found, Skip):
                 now.skipped.append(found)
-                return
+                return None
             now.skipped += found.skipped
             origin = {"app": found.source, "conversation": found.key}
-            header = h.new_header(found.thread_id, found.created, found.settings)
-            records = (msgspec.structs.replace(header, origin=origin), *found.records)
+            header = h.taken_in(h.new_header(found.thread_id, found.created, found.settings), origin)
+            records = (header, *found.records)
             lines = [r.encode(record).rstrip(b"\n") for record in records]
         except (RecursionError, OverflowError, UnicodeEncodeError):
             now.skipped.append(Skip(what, _UNFIT))
-            return
+            return None
         if any(_too_deep(line) for line in lines):
             now.skipped.append(Skip(what, "it is nested too deeply"))
-            return
+            return None
         now.skipped += self._stage.add(found.thread_id, records, lines, own=False)  # type: ignore[arg-type]
+        return found
 
     def _own(self, thread: own.Own) -> None:
         self._now.known += 1

@@ -20,7 +20,7 @@ from convend_tui.exchange.incoming import Skip
 from convend_tui.store.blobs import PDF_LIMIT
 from convend_tui.thread import records as r
 
-_ID: Final = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 

@@ -20,6 +20,10 @@ CHUNK: Final = 1 << 20
 """Bytes that are read at once."""
 LARGEST: Final = 256 << 20
 """Characters of one value, or bytes of one line; and bytes of one session, which is read as a whole."""
+LARGE: Final = 32 << 20
+"""Characters from which on a value's parts are counted before it is read."""
+MOST_PARTS: Final = 16_000_000
+"""Parts of one value. Each takes some 60 bytes of memory, and two characters of a file."""
 _NEAR: Final = 16
 """A number, a literal or an escape that breaks off is reported no further than this from the end."""
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
@@ -105,6 +109,8 @@ def loads(line: bytes, name: str) -> Any:
     """
     try:
         text = line.decode("utf-8")
+        if _has_too_many_parts(text):
+            raise Broken(f"{name} is too large to be read: it has too many parts.")
         value = json.loads(text)
         return _without_halves(value) if "\\ud" in text or "\\uD" in text else value
     except UnicodeDecodeError as error:
@@ -205,6 +211,8 @@ class _Text:
         """The next value."""
         self.peek()
         while True:
+            if _has_too_many_parts(self._text):
+                raise Broken(f"{self._name} holds a conversation that is too large to be read: it has too many parts.")
             try:
                 value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
@@ -265,6 +273,11 @@ def _without_halves(value: Any) -> Any:
     if isinstance(value, dict):
         return {_without_halves(key): _without_halves(item) for key, item in value.items()}
     return value
+
+
+def _has_too_many_parts(text: str) -> bool:
+    """Whether a text would take far more memory than its own length once it is read."""
+    return len(text) > LARGE and sum(map(text.count, "[{,")) > MOST_PARTS
 
 
 def _breaks_off(error: json.JSONDecodeError, length: int) -> bool:

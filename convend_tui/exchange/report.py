@@ -49,7 +49,7 @@ def _thread(thread: Thread, with_text: bool) -> Iterator[str]:
     yield f"## {_escaped(one_line(thread.title))}" if with_text else f"## Thread {thread.id}"
     yield ""
     yield f"- thread: {thread.id}, {sum(not thread.unseen(m) for m in thread.messages.values())} messages"
-    yield f"- model: {_escaped(settings.model)}; ending rules, version {thread.header.settings.tool_version}"
+    yield f"- model: {_escaped(settings.model)}; ending rules, version {settings.tool_version}"
     yield ""
     for verdict in _told(thread):
         if verdict.message not in thread.ended:

@@ -20,7 +20,7 @@ from typing import Final, cast
 import msgspec
 
 from convend_tui import paths as p
-from convend_tui.errors import AttachmentError, ExchangeError, RuleError, Unreadable
+from convend_tui.errors import AttachmentError, ExchangeError, RuleError, StoreError, Unreadable
 from convend_tui.exchange.incoming import Skip
 from convend_tui.exchange.telling import Report
 from convend_tui.files import sync_folder, write_atomic
@@ -101,6 +101,15 @@ class Staging:
         self._staged[thread_id] = _facts(records, own)
         return skipped
 
+    def name(self, thread_id: str, title: r.Title) -> None:
+        """Give a thread that was written aside a title which was found later.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        if thread_id in self._staged:
+            self.add(thread_id, [title], [r.encode(title).rstrip(b"\n")], own=False)
+
     # -- the second phase -------------------------------------------------------------------------------------
 
     def place(self) -> Report:
@@ -163,16 +172,20 @@ class Staging:
             before = log.read_new().records
             wanted = _lines_of(self._file(thread_id))
             new = _additions(_lines_of(log.path), before, wanted, report.skipped, own=facts.own)
-            if not new:
-                report.unchanged += 1
-                return
+        except (StoreError, OSError) as error:
+            # One that cannot be read need not hold up the others.
+            told = error if isinstance(error, StoreError) else failed("read", log.path, error)
+            report.skipped.append(Skip(f"thread {thread_id}", str(told).rstrip(".")))
+            return
+        if not new:
+            report.unchanged += 1
+            return
+        try:
             # Lines are written as they came, with what this version does not know.
             log.append(cast("list[r.Record]", [msgspec.Raw(line) for line in new]), _no_new_lock)
         except (Unreadable, RuleError) as error:
             report.skipped.append(Skip(f"thread {thread_id}", str(error).rstrip(".")))
             return
-        except OSError as error:
-            raise failed("read", log.path, error) from error
         added = [r.decode(line) for line in new]
         now = _facts([*before, *added], facts.own)
         _date(log.path, facts.latest, written)
@@ -242,12 +255,21 @@ def _additions(
 
 
 def _own(thread: Thread, lines: Iterable[bytes], skipped: list[Skip]) -> Iterator[bytes]:
+    fixed = _fixed(thread.settings)
     for line in lines:
         record = r.decode(line)
         if isinstance(record, r.Message) and thread.messages.get(record.id, record) != record:
             skipped.append(Skip(f"message {record.id} of “{thread.title}”", "another one of this id is here already"))
+        elif isinstance(record, r.SettingsChange) and not thread.is_provisional and _fixed(record) != fixed:
+            # No convend writes one: a file of somebody else's must not change what the model of this chat is told.
+            what = "its system prompt and its rules of ending are fixed when a chat begins"
+            skipped.append(Skip(f"settings of “{thread.title}”", what))
         else:
             yield line
+
+
+def _fixed(settings: r.Settings | r.SettingsChange) -> tuple[str, bool, int]:
+    return settings.system, settings.ending, settings.tool_version
 
 
 def _foreign(

@@ -13,11 +13,14 @@ import msgspec
 
 from convend_tui.errors import StoreError
 from convend_tui.files import write_atomic
+from convend_tui.store.handle import taken_in
 from convend_tui.store.library import SUFFIX, Library
 from convend_tui.thread import records as r
 
 APP = "convend"
 VERSION = 1
+_LONGEST = 1 << 16
+"""Bytes of the first line of the tour: a file of another kind may be one line of any length."""
 
 
 def make(library: Library, settings: r.Settings) -> str:
@@ -36,7 +39,7 @@ def make(library: Library, settings: r.Settings) -> str:
     now = datetime.now(UTC)
     shift = now - latest
     origin = {"app": APP, "tour": VERSION}
-    begin = msgspec.structs.replace(new, at=_moved(header.at, shift), origin=origin)
+    begin = taken_in(msgspec.structs.replace(new, at=_moved(header.at, shift)), origin)
     lines = [begin, *(msgspec.structs.replace(record, at=_moved(record.at, shift)) for record in records)]
     write_atomic(library.paths.threads / f"{new.id}{SUFFIX}", b"".join(map(r.encode, lines)))
     return new.id
@@ -51,7 +54,7 @@ def find(library: Library) -> str | None:
     for thread_id in sorted(library.ids()):
         try:
             with library.file(thread_id).open("rb") as file:
-                header = r.decode(file.readline())
+                header = r.decode(file.readline(_LONGEST))
         except (OSError, StoreError):
             continue
         if isinstance(header, r.Header) and is_tour(header):

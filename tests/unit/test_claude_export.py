@@ -1,8 +1,7 @@
-"""Claude.ai's export -> a thread, in every shape that real exports have, and in none at all."""
+"""Claude.ai's export -> a thread: whole conversations, their links and their order, and what is none."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convend_tui.exchange import claude_export
-from convend_tui.exchange.incoming import MISSING, TOOL, Context, Incoming, Skip
-from convend_tui.thread import lock
+from convend_tui.exchange.incoming import TOOL, Incoming, Skip
 from convend_tui.thread import records as r
 from tests.making import MODEL, SETTINGS, text
 from tests.unit.exports import (
     GARBAGE,
-    PNG,
-    Shelf,
     came_in,
     messages,
     no_files,
@@ -28,61 +24,20 @@ from tests.unit.exports import (
     thread_of,
     tree,
 )
-
-Json = dict[str, Any]
-ROOT = "00000000-0000-4000-8000-000000000000"
-NIL = "00000000-0000-0000-0000-000000000000"
-UNSET: Any = object()
-CONFIRM = "Please confirm: call the tool again to end the conversation."
-
-
-def moment(number: int) -> str:
-    return f"2026-03-23T03:{number // 60:02d}:{number % 60:02d}.886210Z"
-
-
-def words(said: str) -> Json:
-    return {"start_timestamp": moment(0), "stop_timestamp": moment(1), "flags": None, "type": "text", "text": said} | {
-        "citations": []
-    }
-
-
-def said(key: str, sender: str, parent: Any, at: Any, *content: Json | str, **more: Any) -> Json:
-    """A message of an export."""
-    blocks = [words(block) if isinstance(block, str) else block for block in content]
-    made: Json = {"uuid": key, "text": "", "content": blocks, "sender": sender, "attachments": [], "files": []}
-    made |= {"created_at": moment(at) if isinstance(at, int) else at, "parent_message_uuid": parent}
-    made["updated_at"] = made["created_at"]
-    return {name: value for name, value in (made | more).items() if value is not UNSET}
-
-
-def person(key: str, parent: Any, at: Any, *content: Json | str, **more: Any) -> Json:
-    return said(key, "human", parent, at, *(content or (f"asked {key}",)), **more)
-
-
-def model(key: str, parent: Any, at: Any, *content: Json | str, **more: Any) -> Json:
-    return said(key, "assistant", parent, at, *(content or (f"answered {key}",)), **more)
-
-
-def chat(*given: Any, **more: Any) -> Json:
-    """A conversation of an export."""
-    made: Json = {"uuid": "dcc23c56-0001", "name": "Verbs by depth", "summary": "", "account": {"uuid": "c1a9"}}
-    made |= {"created_at": moment(0), "updated_at": moment(3599), "chat_messages": list(given)}
-    return made | more
-
-
-def bring_in(value: Json, context: Context | None = None) -> Incoming:
-    assert claude_export.recognizes(value)
-    return came_in(claude_export.read(value, context or no_files()))
-
-
-def use(key: str, name: str = "view", **given: Any) -> Json:
-    return {"type": "tool_use", "id": key, "name": name, "input": given, "message": "Read", "integration_name": None}
-
-
-def result(key: str, said: str = "done", *, error: bool = False, name: str = "view") -> Json:
-    content = [{"type": "text", "text": said, "uuid": "7f"}]
-    return {"type": "tool_result", "tool_use_id": key, "name": name, "content": content, "is_error": error}
-
+from tests.unit.exports.claude import (
+    NIL,
+    ROOT,
+    UNSET,
+    Json,
+    bring_in,
+    chat,
+    end,
+    model,
+    person,
+    result,
+    use,
+    words,
+)
 
 # A whole conversation
 
@@ -139,6 +94,14 @@ def test_the_single_form_names_the_model_and_where_the_person_is() -> None:
         ("partial", "user_canceled"),
     ]
     assert list(objections(found)) == []
+
+
+def test_a_star_becomes_a_pin_and_a_summary_is_told_to_be_lost() -> None:
+    found = bring_in(chat(person("h1", ROOT, 1), is_starred=True, summary="Of verbs."))
+    assert thread_of(found).pinned
+    assert skipped(found) == [("summary of “Verbs by depth”", "summaries that Claude.ai makes are not kept")]
+    for other in (False, None, "yes", 1):
+        assert not thread_of(bring_in(chat(person("h1", ROOT, 1), is_starred=other))).pinned
 
 
 def test_the_same_conversation_makes_the_same_thread() -> None:
@@ -277,262 +240,6 @@ def test_without_any_time_there_is_an_order_all_the_same() -> None:
     assert path(found) == ["h1", "a1"]
 
 
-# What a message holds
-
-
-def test_blocks_come_first_and_the_plain_text_is_the_fallback() -> None:
-    found = bring_in(
-        chat(
-            person("h1", ROOT, 1, "from the block", text="from the text"),
-            model("a1", "h1", 2, content=[], text="only text"),
-            person("h2", "a1", 3, content=None, text="only text, too"),
-            model("a2", "h2", 4, use("t1"), text="```\nThis block is not supported on your current device yet.\n```"),
-        )
-    )
-    assert [r.text_of(m) for m in messages(found)] == ["from the block", "only text", "only text, too", ""]
-
-
-def test_what_holds_nothing_to_read_is_counted() -> None:
-    cited = words("See there.") | {"citations": [{"uuid": "c", "title": "A page", "url": "https://example.org"}]}
-    budget = {"type": "token_budget", "remaining": 5}
-    found = bring_in(
-        chat(
-            person("h1", ROOT, 1),
-            model(
-                "a1",
-                "h1",
-                2,
-                budget,
-                {"type": "flag", "flag": "x"},
-                cited,
-                budget,
-                {"type": "thinking", "thinking": ""},
-            ),
-        )
-    )
-    assert of_key(found, "a1").content == [text("See there.")]
-    assert skipped(found) == [
-        ("2 token_budget blocks of “Verbs by depth”", "it holds nothing to read"),
-        ("flag block of “Verbs by depth”", "it holds nothing to read"),
-        ("citation list of “Verbs by depth”", "sources of citations are not kept"),
-        ("thinking block of “Verbs by depth”", "it is empty"),
-    ]
-
-
-def test_unknown_blocks_are_kept_by_name() -> None:
-    voice = {"type": "voice_note", "title": "Memo", "text": "la la"}
-    search = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}}
-    hits = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
-    found = bring_in(chat(person("h1", ROOT, 1, "a", voice), model("a1", "h1", 2, search, hits, "b")))
-    blocks = [block for m in messages(found) for block in m.content if block["type"] == TOOL]
-    assert [(block["name"], block["block"]) for block in blocks] == [
-        ("voice_note", voice),
-        ("web_search", search),
-        ("web_search", hits),
-    ]
-    assert list(objections(found)) == []
-
-
-def test_thinking_falls_back_to_its_summaries() -> None:
-    thought = {"type": "thinking", "thinking": "", "summaries": [{"summary": "First."}, {"summary": "Then."}]}
-    found = bring_in(chat(person("h1", ROOT, 1), model("a1", "h1", 2, thought)))
-    assert of_key(found, "a1").content == [{"type": "thinking", "thinking": "First.\n\nThen."}]
-    assert list(objections(found)) == []
-
-
-def test_empty_messages_go_unless_something_hangs_below_them() -> None:
-    found = bring_in(
-        chat(
-            person("h1", ROOT, 1),
-            model("divider", "h1", 2, content=[]),
-            person("h2", "divider", 3),
-            model("refused", "h2", 4, content=[], stop_reason="refusal"),
-            model("gone", "h2", 5, content=[]),
-            person("gone too", "gone", 6, content=[{"type": "text", "text": "  "}]),
-            current_leaf_message_uuid="gone too",
-        )
-    )
-    assert tree(found) == {"h1": {"divider": {"h2": {"refused": {}}}}}
-    assert path(found) == ["h1", "divider", "h2"]
-    assert of_key(found, "refused").stop_reason == "refusal"
-    assert skipped(found) == [("2 messages of “Verbs by depth”", "it is empty")]
-    assert list(objections(found)) == []
-
-
-def test_a_compaction_keeps_its_summary_by_name() -> None:
-    divider = model("d", "h1", 2, content=[], compaction_summary="They spoke of verbs.")
-    found = bring_in(chat(person("h1", ROOT, 1), divider, person("h2", "d", 3)))
-    assert [block["name"] for block in of_key(found, "d").content] == ["compaction_summary"]
-    assert list(objections(found)) == []
-
-
-def test_what_is_no_message_is_counted_and_what_hangs_below_it_stays() -> None:
-    found = bring_in(
-        chat(person("h1", ROOT, 1), said("s", "system", "h1", 2, "Be nice."), model("a1", "s", 3), None, "x", [1])
-    )
-    assert tree(found) == {"h1": {"a1": {}}}
-    assert sorted(skipped(found)) == [
-        ("3 messages of “Verbs by depth”", "it has not the form of one"),
-        ("message of “Verbs by depth”", "it is neither the person's nor the model's"),
-    ]
-
-
-# Attachments
-
-
-def test_attachments_whose_text_is_there_are_kept(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
-    given = [
-        {"file_name": "note.txt", "file_size": 18, "file_type": "text/plain", "extracted_content": "milk, eggs"},
-        {
-            "file_name": "paper.pdf",
-            "file_size": 9,
-            "file_type": "application/pdf",
-            "extracted_content": "Abstract \ud800",
-        },
-        {"file_name": "", "file_size": 9, "file_type": "txt", "extracted_content": "pasted"},
-    ]
-    found = bring_in(chat(person("h1", ROOT, 1, "Read.", attachments=given)), shelf.context)
-    content = of_key(found, "h1").content
-    assert [block["type"] for block in content] == ["document"] * 3 + ["text"]
-    assert [block["source"]["name"] for block in content[:3]] == ["note.txt", "paper.pdf.txt", "pasted text.txt"]
-    assert [shelf.text_of(block) for block in content[:3]] == ["milk, eggs", "Abstract ?", "pasted"]
-    assert list(objections(found, shelf.load)) == []
-
-
-def test_files_come_along_where_the_export_has_them(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, **{"files/f-1.png": PNG, "tune.mp3": b"\xff\xfb\x00\x01"})
-    files = [
-        {"file_name": "pic.png", "file_uuid": "f-1"},
-        {"file_name": "gone.png", "file_uuid": "f-2"},
-        {"file_name": "tune.mp3"},
-    ]
-    again = [
-        {"file_kind": "image", "file_uuid": "f-1", "file_name": "pic.png"},
-        {"file_name": "tune.mp3", "file_uuid": "f-3"},
-    ]
-    found = bring_in(chat(person("h1", ROOT, 1, "Look.", files=files, files_v2=again)), shelf.context)
-    content = of_key(found, "h1").content
-    assert [block["type"] for block in content] == ["image", MISSING, MISSING, "text"]
-    assert content[0]["source"]["name"] == "pic.png"
-    assert content[1:3] == [{"type": MISSING, "name": "gone.png"}, {"type": MISSING, "name": "tune.mp3"}]
-    assert skipped(found) == [
-        ("attachment “gone.png” of “Verbs by depth”", "its content is not in the export"),
-        ("attachment “tune.mp3” of “Verbs by depth”", "it is of a kind or size that cannot be attached"),
-    ]
-    assert list(objections(found, shelf.load)) == []
-
-
-def test_two_files_of_one_name_are_two_and_an_upload_named_twice_is_one(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, **{"f-1": PNG, "f-2": PNG + b"2"})
-    files = [{"file_name": "image.png", "file_uuid": "f-1"}, {"file_name": "image.png", "file_uuid": "f-2"}]
-    upload = {"file_name": "note.txt", "extracted_content": "milk"}
-    found = bring_in(
-        chat(person("h1", ROOT, 1, attachments=[upload], files=[*files, {"file_name": "note.txt", "file_uuid": "n"}])),
-        shelf.context,
-    )
-    assert [block["type"] for block in of_key(found, "h1").content] == ["document", "image", "image", "text"]
-    assert found.skipped == ()
-
-
-def test_a_file_of_the_models_is_shown_and_never_sent(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, **{"chart.png": PNG})
-    found = bring_in(
-        chat(person("h1", ROOT, 1), model("a1", "h1", 2, files=[{"file_name": "chart.png"}])), shelf.context
-    )
-    kept = of_key(found, "a1").content[0]
-    assert (kept["type"], kept["name"], kept["block"]["type"]) == (TOOL, "chart.png", "image")
-    assert list(objections(found, shelf.load)) == []
-
-
-def test_a_message_of_nothing_but_a_lost_file_is_kept() -> None:
-    found = bring_in(chat(person("h1", ROOT, 1, content=[], files=[{"file_name": "pic.png"}]), model("a1", "h1", 2)))
-    assert of_key(found, "h1").content == [{"type": MISSING, "name": "pic.png"}]
-    assert list(objections(found)) == []
-
-
-# Endings
-
-
-def end(key: str = "e1", **given: Any) -> Json:
-    return use(key, "end_conversation", **given)
-
-
-def last_turn(*content: Json | str) -> Incoming:
-    return bring_in(chat(person("h1", ROOT, 1), model("a1", "h1", 2, *content)))
-
-
-def endings(found: Incoming) -> list[r.Ended]:
-    return [record for record in found.records if isinstance(record, r.Ended)]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        ["Goodbye.", end()],
-        [end(), result("e1", "The conversation was ended.")],
-        [use("t1"), result("t1"), end()],
-        [end(), result("e1", CONFIRM), end("e2")],
-        [end(), result("e1", CONFIRM), "I am sure.", end("e2"), result("e2", "Ended.")],
-        [end(), result("e1", "Declined.", error=True), end("e2"), result("e2", CONFIRM), end("e3")],
-    ],
-)
-def test_a_call_that_ended_the_conversation_locks_its_branch(content: list[Any]) -> None:
-    found = last_turn(*content)
-    [ended] = endings(found)
-    leaf = of_key(found, "a1")
-    assert (ended.message, ended.at) == (leaf.id, leaf.at)
-    assert isinstance(lock.may_send(thread_of(found), leaf.id), lock.Refusal)
-    assert lock.may_edit(thread_of(found), of_key(found, "h1").id) is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        ["Let us go on."],
-        [end(), result("e1", CONFIRM)],
-        [end(), result("e1", CONFIRM), "Let us go on."],
-        [end(), result("e1", "Declined.", error=True), "Let us go on."],
-        [end(), use("t1")],
-        [use("t1"), result("t1", CONFIRM), end(), result("e1", CONFIRM)],
-        [result("e1", name="end_conversation")],
-        [end(), result("e1", "Declined.", error=True), end("e2"), result("e2", CONFIRM)],
-        [{"type": "text", "text": "end_conversation"}],
-    ],
-)
-def test_a_call_that_did_not_end_it_does_not(content: list[Any]) -> None:
-    found = last_turn(*content)
-    assert endings(found) == []
-    assert list(objections(found)) == []
-
-
-def test_an_ending_that_went_on_is_none() -> None:
-    found = bring_in(chat(person("h1", ROOT, 1), model("a1", "h1", 2, "Bye.", end()), person("h2", "a1", 3)))
-    assert endings(found) == []
-    assert list(objections(found)) == []
-
-
-def test_each_branch_has_an_ending_of_its_own() -> None:
-    found = bring_in(
-        chat(
-            person("h1", ROOT, 1),
-            model("a1", "h1", 2, end(cause="user_request", explanation=" You asked for it. ")),
-            model("a2", "h1", 3),
-            model("a3", "h1", 4, end(cause=["?"], explanation=7)),
-        )
-    )
-    first, second = endings(found)
-    assert (first.message, first.cause, first.explanation) == (
-        of_key(found, "a1").id,
-        "user_request",
-        "You asked for it.",
-    )
-    assert (second.message, second.cause) == (of_key(found, "a3").id, "unknown")
-    assert second.explanation == "The model ended this conversation in Claude.ai, which does not say why."
-    assert lock.may_send(thread_of(found), of_key(found, "a2").id) is None
-    assert list(objections(found)) == []
-
-
 # What is none
 
 
@@ -593,6 +300,7 @@ def trees(draw: st.DrawFn) -> list[Json]:
     return made
 
 
+@settings(max_examples=60)
 @given(trees())
 def test_every_message_comes_in_whatever_its_parent(given: list[Json]) -> None:
     found = bring_in(chat(*given))
@@ -645,7 +353,7 @@ HALF_RIGHT = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     GARBAGE
     | st.builds(
