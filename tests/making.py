@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import httpcore2
+import pytest
 
 from convend_tui.config import Config, Network, Server
 from convend_tui.model import events as e
@@ -94,6 +98,12 @@ def models_of(base_url: str, paths: Paths, *, retries: int = 0, timeout: float =
     given = {"name": "referee", "base_url": base_url, "key_env": KEY_VARIABLE, "model": MODEL} | server
     config = Config(servers=(Server(**given),), network=Network(retries=retries, timeout=timeout))
     return Models(config, paths)
+
+
+def skip_certificates(patch: pytest.MonkeyPatch) -> None:
+    """Clients of plain HTTP: reading the certificates, once for every one of them, takes longer than a short turn."""
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    patch.setattr(httpcore2, "default_ssl_context", lambda **_: trusted)
 
 
 @dataclass

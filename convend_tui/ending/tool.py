@@ -23,6 +23,7 @@ _CAUSES = {
     "persistent_abuse": "persistent abuse",
     "persistent_harmful_requests": "persistent requests for harmful things",
     "user_request": "your own request",
+    "unknown": "no stated cause",  # of an import that does not say
 }
 
 

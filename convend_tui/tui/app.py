@@ -6,13 +6,15 @@ import asyncio
 import dataclasses
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import command
 from textual.app import App, InvalidThemeError
 from textual.command import Provider
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -21,9 +23,11 @@ from convend_tui.errors import StoreError
 from convend_tui.model.connect import Models
 from convend_tui.store import behind
 from convend_tui.store.conflicts import merge
+from convend_tui.store.leftovers import clear
 from convend_tui.store.library import Library
 from convend_tui.store.partial import recover
 from convend_tui.tui.commands import Keys
+from convend_tui.tui.dialogs import PaletteInput
 from convend_tui.tui.pasting import take_pastes_whole
 from convend_tui.tui.screen import ChatScreen
 
@@ -58,6 +62,7 @@ class ConvendApp(App[None]):
         self.library = Library(where)
         self.models = Models(settings, where)
         self.keys = Keys(settings.keys)
+        self._no_colors = NoColor(), Monochrome()
         self._told: dict[str, float] = {}
         self._merged: set[str] = set()
         self._behind = behind.Behind(lambda error: self.soon(lambda: self.tell(str(error), severity="warning")))
@@ -90,6 +95,24 @@ class ConvendApp(App[None]):
             from convend_tui.model import client
 
             await asyncio.to_thread(client.warm)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What Textual draws through. It chooses at the start how `NO_COLOR` is done; the theme may become another: one
+        of the terminal's own colours is drawn in none, as greys would be made of colours that are not known."""
+        own, grey = self._no_colors
+        chosen = own if self.native_ansi_color else grey
+        return [chosen if isinstance(one, NoColor | Monochrome) else one for one in super().get_line_filters()]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A list that has a use of its own for the palette's key keeps it."""
+        if action == "command_palette" and self.COMMAND_PALETTE_BINDING in self.screen._bindings.key_to_bindings:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_command_palette(self) -> None:
+        """The palette, with an input of our own."""
+        vars(command)["CommandInput"] = PaletteInput
+        super().action_command_palette()
 
     async def action_quit(self) -> None:
         """Leave, wherever one is. What was typed is kept; so is a reply that is coming in."""
@@ -171,7 +194,8 @@ class ConvendApp(App[None]):
         self._close_messages_no_wait()
 
     def recovered(self) -> list[str]:
-        """Bring back what a crash left behind; blocks on the disk."""
+        """Bring back what a crash left behind, and take away what is of no use; blocks on the disk."""
+        clear(self.paths)
         return list(recover(self.library))
 
     def merged(self) -> list[str]:

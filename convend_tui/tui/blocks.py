@@ -21,7 +21,7 @@ from convend_tui.tui.wrap import BLANK, Line, Margin, Margins, Span, wrap
 MAX_NESTING: Final = 40
 """Levels of quotations and lists; beyond, the parser drops text, so a deeper block is shown as it was typed."""
 _MAX_INLINE: Final = 64_000
-_MAX_BRACKETS: Final = 2_000
+_MAX_BRACKETS: Final = 1_000
 """Limits on one paragraph. Beyond, it is data more than prose, or made to keep the parser busy."""
 
 _MIN_WIDTH: Final = 12
@@ -123,6 +123,7 @@ class Blocks:
         self._width = width
         self._palette = palette
         self._null = Style.null()
+        self._in_quote = False
 
     def render(self, tokens: Sequence[Token]) -> list[Line]:
         """The lines of a top-level block."""
@@ -195,7 +196,11 @@ class Blocks:
     def _quote(self, tokens: Sequence[Token], margins: Margins, depth: int) -> list[Line]:
         style = self._palette.style("quote")
         inner = self._inside(margins, Margin("▎ ", "▎ ", self._palette.style("rule"), copied=False))
+        is_inner, self._in_quote = self._in_quote, True
         lines = self._children(tokens[1:-1], inner, depth) or [inner.line((), 0, "", soft=False)]
+        self._in_quote = is_inner
+        if is_inner:
+            return lines  # the outermost one styles all of them
         return [
             replace(
                 line, segments=tuple(Segment(text, style + own if own else style) for text, own, _ in line.segments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from time import thread_time
@@ -23,7 +24,7 @@ MAX_HIGHLIGHTED: Final = 200_000
 """Characters; beyond, highlighting would hold up the screen, and a block so long is data more than code."""
 _MAX_LINE: Final = 5_000
 """Characters; lexers are at their slowest on very long lines, such as minified code."""
-_MAX_SECONDS: Final = 0.7
+_MAX_SECONDS: Final = 0.3
 """CPU time for one block: some lexers take quadratic time on nested quotes. The rest of it stays plain."""
 
 _PAD: Final = 2
@@ -63,11 +64,23 @@ def language_of(info: str) -> str:
 
 
 def code_lines(
-    code: str, info: str, width: int, palette: Palette, margins: Margins, *, label: bool = True
+    code: str,
+    info: str,
+    width: int,
+    palette: Palette,
+    margins: Margins,
+    *,
+    label: bool = True,
+    soft: bool = False,
+    of: tuple[str, int] | None = None,
 ) -> list[Line]:
     """The lines of a code block, `width` cells with its margins; rows too long are wrapped, not cut.
 
-    `info` names the language; `label` is false for the later parts of a block rendered in parts.
+    Args:
+        info: names the language.
+        label: false for the later parts of a block rendered in parts.
+        soft: the first row goes on with the one before.
+        of: the block that `code` is a part of, and the part's first line in it: it is coloured as a part of it.
     """
     tint = palette.style("code_bg")
     dim = palette.style("dim") + tint
@@ -78,15 +91,29 @@ def code_lines(
     name = one_line(info, inner)
     if label and name:
         lines.append(_row([Segment(name, dim)], cell_len(name), "", left, room, dim, margins, decoration=len(name)))
-    for row in highlight(code, language_of(info), palette):
+    for number, row in enumerate(_rows(code, language_of(info), palette, of)):
         text = "".join(part for part, _ in row)
         cutter = SpanCutter(row)
         for start, end in hard_breaks(text, inner):
             segments = [Segment(part, tint + style if style else tint) for part, style, _ in cutter.cut(start, end)]
             piece = text[start:end]
-            before = "↪ " if start else left
-            lines.append(_row(segments, cell_len(piece), piece, before, room, dim, margins, soft=start > 0, fill=tint))
+            goes_on = start > 0 or (soft and not number)
+            before = "↪ " if goes_on else left
+            lines.append(_row(segments, cell_len(piece), piece, before, room, dim, margins, soft=goes_on, fill=tint))
     return lines
+
+
+def _rows(code: str, language: str, palette: Palette, of: tuple[str, int] | None) -> Sequence[list[Span]]:
+    if of is None:
+        return highlight(code, language, palette)
+    block, first = of
+    return _kept(block, language, palette)[first : first + code.count("\n") + 1]
+
+
+@lru_cache(maxsize=8)
+def _kept(block: str, language: str, palette: Palette) -> list[list[Span]]:
+    """The lines of a block that is shown in parts."""
+    return highlight(block, language, palette)
 
 
 def _row(

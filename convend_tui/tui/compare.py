@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -23,6 +24,7 @@ from convend_tui.thread.tree import Thread
 from convend_tui.tui.items import clock
 from convend_tui.tui.lines import VirtualLines
 from convend_tui.tui.palette import Palette, Tone
+from convend_tui.tui.status import KeyHints
 from convend_tui.tui.wrap import BLANK, Line, Span, wrap
 
 SIDE_BY_SIDE = 84
@@ -139,6 +141,7 @@ class CompareScreen(ModalScreen[str | None]):
             for side, leaf in self._leaves.items()
             if any(message.id in thread.ended for message in thread.ancestry(leaf))
         ]
+        self._hints = KeyHints()
         self._items: list[PairItem | EdgeItem] = [
             EdgeItem("above", above),
             *pairs,
@@ -148,16 +151,29 @@ class CompareScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """A title, the two branches, and the keys."""
         with Vertical():
-            yield Static(Content("Compare · words that differ are underlined"))
+            yield Static(Content("Compare · what differs is underlined"))
             # Two columns want more room than one text does.
             yield VirtualLines(max_width=180)
-            yield Static(Content("1 go on with the left or first · 2 with the right or second · ↑↓ scroll · Esc back"))
+            yield self._hints
 
     def on_mount(self) -> None:
         """Begin where they part."""
         lines = self.query_one(VirtualLines)
         lines.set_items(self._items, at_end=False)
         lines.focus()
+
+    @on(events.Resize)
+    def name_sides(self, event: events.Resize) -> None:
+        """The keys, with the words that fit how the two stand."""
+        one, other = ("left", "right") if event.size.width >= SIDE_BY_SIDE else ("first", "second")
+        self._hints.show(
+            [
+                ("1", f"Keep the {one}", False),
+                ("2", f"Keep the {other}", False),
+                ("Esc", "Back", False),
+                ("↑↓", "Scroll", False),
+            ]
+        )
 
     def action_keep(self, side: Side) -> None:
         """Go on with one of them."""

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 COLUMNS = ("", "fresh", "from cache", "to cache", "output", "cost")
 
 
-def cost_panel(thread: Thread, leaf: str | None, config: Config) -> TextPanel:
-    """A panel with a table of tokens and money."""
+def cost_panel(thread: Thread, leaf: str | None, config: Config, width: int = 80) -> TextPanel:
+    """A panel with a table of tokens and money.
+
+    Args:
+        width: cells that the panel has for a line; where the table is wider, it is a list.
+    """
     parts = {
         "This turn": cost_of(thread, turn_of(thread, leaf), config.price),
         "This branch": cost_of(thread, thread.path(leaf), config.price),
@@ -32,7 +36,10 @@ def cost_panel(thread: Thread, leaf: str | None, config: Config) -> TextPanel:
         note = f"No price is configured for {names}: [[price]] in config.toml has them."
     else:
         note = "Prices are those of [[price]] in config.toml."
-    text = "\n".join([*_table(rows), "", "Tokens, as the servers counted them; second opinions are in it.", note])
+    table = _table(rows)
+    if max(Content(line).cell_length for line in table) > width:
+        table = [line for row in rows[1:] for line in _entry(row)]
+    text = "\n".join([*table, "", "Tokens, as the servers counted them; second opinions are in it.", note])
     return TextPanel("Tokens and cost", text)
 
 
@@ -53,6 +60,12 @@ def _row(name: str, cost: Cost) -> tuple[str, ...]:
     tokens = cost.tokens
     counts = (tokens.fresh, tokens.cached, tokens.written, tokens.output)
     return (name, *(f"{count:,}" for count in counts), in_words(cost) or "–")
+
+
+def _entry(row: Sequence[str]) -> tuple[str, str]:
+    """A row of the table as two lines, which may be wrapped."""
+    *counts, cost = zip(COLUMNS[1:], row[1:], strict=True)
+    return f"{row[0]}: {cost[1]}", "  " + ", ".join(f"{count} {name}" for name, count in counts)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

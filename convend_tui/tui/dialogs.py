@@ -8,6 +8,7 @@ from typing import ClassVar, Generic
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import CommandInput
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
@@ -18,13 +19,25 @@ from textual.widgets import Button, Input, ProgressBar, Static
 
 from convend_tui.plain import one_line, visible
 
+BOX_SHARE = 0.92
+"""Of the screen's height, at most, for a dialog's box."""
+LOW = 16
+"""Rows of a screen below which a dialog takes all of it, with no blank lines."""
+LEAST = 3
+"""Rows that what scrolls keeps, however low the screen."""
 LONGEST_PASTE = 10_000
 """Characters of a paste that a one-line input looks at."""
 
 
+def take(widget: Input, text: str) -> None:
+    """Put the beginning of a text that is pasted in place of the selection, without what a terminal would obey: Textual
+    draws the value of an input as it is."""
+    widget.replace(one_line(text[:LONGEST_PASTE]), *widget.selection)
+
+
 class LineInput(Input):
-    """An input of one line. What it begins with and what is pasted becomes one visible line: Textual draws the value of
-    an input as it is, and it may be out of a file."""
+    """An input of one line. What it begins with and what is pasted becomes one visible line: it may be out of a
+    file."""
 
     DEFAULT_CSS = """
     LineInput { border: none; height: 1; padding: 0 1; background: $background; }
@@ -36,16 +49,35 @@ class LineInput(Input):
         super().__init__(shown, placeholder=one_line(placeholder), select_on_focus=select_on_focus)
 
     def on_paste(self, event: events.Paste) -> None:
-        """Take the beginning of a paste, without what a terminal would obey."""
+        """From another program."""
         event.stop()
         event.prevent_default()
-        self.replace(one_line(event.text[:LONGEST_PASTE]), *self.selection)
+        take(self, event.text)
+
+    def action_paste(self) -> None:
+        """What was copied in this program: a message, maybe."""
+        take(self, self.app.clipboard)
+
+
+class PaletteInput(CommandInput):
+    """The palette's, which takes what is pasted in the same way."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """From another program."""
+        event.stop()
+        event.prevent_default()
+        take(self, event.text)
+
+    def action_paste(self) -> None:
+        """What was copied in this program."""
+        take(self, self.app.clipboard)
 
 
 class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
     """A titled box in the middle of the screen. A subclass fills it, and says what Esc gives."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012 - as the base class has it
 
     DEFAULT_CSS = """
     Dialog { align: center middle; }
@@ -66,6 +98,9 @@ class Dialog(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
     Dialog .dialog--buttons { height: 1; }
     Dialog .dialog--buttons Button { margin: 0 2 0 0; min-width: 10; }
     Dialog:ansi .dialog--hint { color: ansi_default; text-style: dim; }
+    Dialog.-low > .dialog--box { max-width: 100%; max-height: 100%; padding: 0 1; }
+    Dialog.-low .dialog--title, Dialog.-low .dialog--body, Dialog.-low .dialog--hint { margin: 0; }
+    Dialog.-low .dialog--buttons, Dialog.-low OptionRows { margin: 0; }
     """
 
     def __init__(self, title: str) -> None:
@@ -91,17 +126,35 @@ def _hint(text: str) -> Static:
     return Static(Content(text), classes="dialog--hint")
 
 
-class DialogBody(VerticalScroll):
-    """What may be longer than the screen: as high as its content, within `share` of the screen."""
+def room_for(widget: Widget, container: Size, viewport: Size, width: int) -> int:
+    """Rows that a dialog's box has left for one of its children; the others are shown whole. (A relative `max-height`
+    does not count inside a box of automatic height, hence this.)"""
+    box = widget.parent
+    assert isinstance(box, Widget)
+    room = viewport.height if viewport.height < LOW else int(viewport.height * BOX_SHARE)
+    room -= box.gutter.height + widget.styles.margin.height
+    for child in box.displayed_children:
+        if child is widget:
+            continue
+        fixed = child.styles.height
+        if fixed is not None and fixed.cells is not None:
+            height = fixed.cells
+        else:
+            height = child.get_content_height(container, viewport, max(1, width - child.gutter.width))
+        room -= height + child.gutter.height + child.styles.margin.height
+    return max(LEAST, room)
 
-    def __init__(self, *children: Widget, can_focus: bool = False, share: float = 0.5) -> None:
+
+class DialogBody(VerticalScroll):
+    """What may be longer than the screen: as high as its content, within what the dialog has left for it."""
+
+    def __init__(self, *children: Widget, can_focus: bool = False) -> None:
         super().__init__(*children, classes="dialog--body", can_focus=can_focus)
-        self._share = share
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """A relative `max-height` does not count inside a box of automatic height, hence this."""
+        """The height of the content, where there is room for it."""
         height = super().get_content_height(container, viewport, width)
-        return max(1, min(height, int(viewport.height * self._share)))
+        return max(1, min(height, room_for(self, container, viewport, width)))
 
 
 class Confirm(Dialog[bool]):
@@ -110,8 +163,10 @@ class Confirm(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("n", "answer(False)", "No", show=False),
-        Binding("left,up", "app.focus_previous", "Previous", show=False),
-        Binding("right,down", "app.focus_next", "Next", show=False),
+        Binding("left,up", "choose(True)", "Yes", show=False),
+        Binding("right,down", "choose(False)", "No", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
     ]
     AUTO_FOCUS = "Button.-chosen"
     HINT = "←→ choose · Enter · y yes · n no · Esc cancels"
@@ -137,6 +192,15 @@ class Confirm(Dialog[bool]):
         event.stop()
         self.dismiss(event.button.id == "yes")
 
+    def action_page(self, pages: int) -> None:
+        """Scroll a question that is longer than the screen."""
+        body = self.query_one(DialogBody)
+        body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
+
+    def action_choose(self, yes: bool) -> None:
+        """Stand on an answer. It does not go round: one key too many must not turn a no into a yes."""
+        self.query_one("#yes" if yes else "#no", Button).focus()
+
     def action_answer(self, yes: bool) -> None:
         """Answer by letter."""
         self.dismiss(yes)
@@ -147,16 +211,16 @@ class Confirm(Dialog[bool]):
 
 
 class Prompt(Dialog[str | None]):
-    """Asks for one line, such as a title. Esc gives None."""
+    """Asks for one line, such as a title. Esc gives None. `enter` is what Enter does with it."""
 
-    def __init__(self, title: str, value: str = "", placeholder: str = "") -> None:
+    def __init__(self, title: str, value: str = "", placeholder: str = "", *, enter: str = "keeps it") -> None:
         super().__init__(title)
-        self._value, self._placeholder = one_line(value), one_line(placeholder)
+        self._value, self._placeholder, self._enter = one_line(value), one_line(placeholder), enter
 
     def compose_body(self) -> ComposeResult:
         """The input, its text selected so that typing replaces it."""
         yield LineInput(self._value, placeholder=self._placeholder, select_on_focus=True)
-        yield _hint("Enter keeps it · Esc cancels")
+        yield _hint(f"Enter {self._enter} · Esc cancels")
 
     @on(Input.Submitted)
     def take_value(self, event: Input.Submitted) -> None:
@@ -219,6 +283,6 @@ class TextPanel(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         """The text in a box that scrolls."""
-        with DialogBody(can_focus=True, share=0.7):
+        with DialogBody(can_focus=True):
             yield Static(Content(self._text or "There is nothing to show."))
         yield _hint("↑↓ scroll · Esc closes")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convend_tui.errors import StoreError
-from convend_tui.store import drafts
+from convend_tui.store import drafts, drafts_apart
 from convend_tui.store.behind import Behind
 from convend_tui.thread import lock
 from convend_tui.thread import records as r
@@ -30,6 +30,10 @@ class Drafting:
         self._screen = screen
         self._kept: dict[drafts.Place, drafts.Draft] = {}
         """What was last read or written of a place: what has not changed is not written again."""
+        self._on_disk: dict[drafts.Place, drafts.Draft] = {}
+        """What this window last read or wrote in a place's own file: anything else there is another window's."""
+        self._apart: set[drafts.Place] = set()
+        """Places whose file another window has: what is typed here is kept apart."""
         self._behind = Behind(self._failed)
         self._waiting: dict[drafts.Place, drafts.Draft] = {}
         """What is still to be written."""
@@ -153,9 +157,17 @@ class Drafting:
         thread = conversation.thread
         assert thread is not None and conversation.leaf is not None  # the place is the end of a branch
         found = {p.message: (p, d) for p, d in self._of_branches(thread.id) if p.kind == "end"}
+        below: r.Message | None = None
         for message in thread.ancestry(conversation.leaf) if found else ():
             if message.id in found:
-                return found[message.id]
+                place, _ = found[message.id]
+                draft = self._load(place)
+                if below is not None and not draft.attachments and full_text(draft) == r.text_of(below):
+                    # It was sent, and the program was killed before that was noted: it stands below already.
+                    self._save(place, drafts.Draft())
+                    draft = drafts.Draft()
+                return place, draft
+            below = message
         whole = drafts.Place(thread.id)
         return whole, self._load(whole)
 
@@ -164,9 +176,21 @@ class Drafting:
         if (waiting := self._waiting.get(place)) is not None:
             return waiting
         paths = self._screen.convend.paths
+        if place in self._apart:
+            return drafts_apart.load(paths, place)
         if aside := drafts.rescue(paths, place):
             self._screen.convend.tell(f"A draft could not be read. It was put aside as {aside}.", severity="warning")
-        return drafts.load(paths, place)
+        self._on_disk[place] = draft = drafts.load(paths, place)
+        others = list(drafts_apart.left(paths, place))
+        for _, other in others:
+            both = _joined(draft, other) if draft else other
+            draft = msgspec.structs.replace(both, under_way=draft.under_way, again=draft.again)
+        if others and self._save(place, draft):
+            try:
+                self._behind.do(lambda: self._let_go(place, draft, [file for file, _ in others]))
+            except StoreError as error:
+                self._tell_of(error)
+        return draft
 
     def keep_edit(self, conversation: Conversation, state: ComposerState, *, under_way: bool) -> None:
         """Write down what an edit has come to. Left (not `under_way`) without a change, it is forgotten."""
@@ -196,6 +220,7 @@ class Drafting:
             if place.kind == "edit" and lock.may_edit(thread, place.message) is None:
                 answered = any(thread.messages[i].kind == "reply" for i in thread.children(place.message))
                 if not (draft.again and answered):
+                    draft = self._load(place)
                     conversation.editing = Editing(place.message, ComposerState(), draft.again, as_state(draft))
             elif place.kind == "below" and lock.may_send(thread, place.message) is None:
                 conversation.go_on_below(place.message)
@@ -213,7 +238,6 @@ class Drafting:
         """Write a draft that has changed. False where the disk refused; behind a slow one that is said later."""
         if self._kept.get(place) == _unplaced(draft):
             return True
-        paths = self._screen.convend.paths
         self._kept[place] = _unplaced(draft)
         self._waiting[place] = draft
 
@@ -222,7 +246,7 @@ class Drafting:
                 return  # there is a newer one by now
             try:
                 if draft or not self._failing:
-                    drafts.save(paths, place, draft)
+                    self._put(place, draft)
                     self._failing = False
             except StoreError:
                 self._failing = True
@@ -239,6 +263,28 @@ class Drafting:
             self._tell_of(error)
             return False
         return True
+
+    def _put(self, place: drafts.Place, draft: drafts.Draft) -> None:
+        """Write into the place's file; where another window has written there since, apart."""
+        paths = self._screen.convend.paths
+        there = drafts.load(paths, place)
+        known = self._on_disk.get(place, drafts.Draft())
+        is_others = bool(there) and full_text(there) != full_text(known) and _joined(draft, there) != draft
+        if is_others and draft:
+            self._apart.add(place)
+        if place in self._apart:
+            drafts_apart.save(paths, place, draft)
+            if not draft:
+                self._apart.discard(place)
+        elif not is_others:
+            drafts.save(paths, place, draft)
+            self._on_disk[place] = draft
+
+    def _let_go(self, place: drafts.Place, draft: drafts.Draft, files: list[Path]) -> None:
+        """What was kept apart is in the place's draft now: once that is on the disk, the files can go."""
+        if full_text(drafts.load(self._screen.convend.paths, place)) == full_text(draft):
+            for file in files:
+                drafts_apart.remove(file)
 
     def _failed(self, error: StoreError) -> None:
         """Called by the thread that writes."""

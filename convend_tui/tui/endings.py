@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convend_tui.ending.policy import Judgement
 from convend_tui.ending.tool import cause_in_words
 from convend_tui.errors import ConvendError
-from convend_tui.files import write_new
+from convend_tui.files import named, write_new
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
 from convend_tui.tui.conversation import Conversation
@@ -39,7 +38,8 @@ class Endings:
         cited = (str(piece.get("message")) for piece in judgement.evidence)
         found = [thread.messages[i] for i in cited if thread is not None and i in thread.messages]
         # All that was typed, not only what the model cites of it: a word beside it may turn its meaning round.
-        dialog = EndForGood(r.text_of(found[0]) if found else "", conversation.title)
+        quote = next((str(piece.get("quote") or "") for piece in judgement.evidence), "")
+        dialog = EndForGood(r.text_of(found[0]) if found else "", conversation.title, quote)
         try:
             answer: bool | None = await self._screen.convend.push_screen_wait(dialog)
             return answer is True
@@ -100,7 +100,10 @@ class Endings:
                 return
             from convend_tui.exchange.report import report
 
-            file = Path(name.strip()).expanduser()
+            file = named(name.strip())
+            if not file.parent.is_dir():
+                screen.convend.tell(f"{file} cannot be written: there is no folder {file.parent}.", severity="error")
+                return
             try:
                 write_new(file, report([thread], with_text=False).encode())
             except ConvendError as error:
@@ -109,7 +112,8 @@ class Endings:
                 screen.convend.tell(f"Written to {file}. It holds quotations, but not the conversation.", seconds=8)
 
         name = f"convend-report-{thread.id}.md"
-        screen.convend.push_screen(Prompt("Write a report on this chat's endings", name, "A file that is new"), write)
+        prompt = Prompt("Write a report on this chat's endings", name, "A file that is new", enter="writes it")
+        screen.convend.push_screen(prompt, write)
 
     # -- drafts ---------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class EvidencePanel(Dialog[str | None]):
 
     def compose_body(self) -> ComposeResult:
         """Facts, quotations, and how to go on."""
-        with DialogBody(can_focus=True, share=0.75):
+        with DialogBody(can_focus=True):
             yield Static(Content("\n".join([*self._facts, ""])))
             for quotation in self._quotations:
                 yield Static(self._line(quotation), classes="evidence--quotation")

@@ -122,6 +122,8 @@ class Growing:
             head = tail[: len(tail) - len(_after_lines(tail, 2))]
             part = _before_lines(tail, SAMPLE_ROWS + 2)
             sample = parse(part)[0][0]
+            if sample.as_typed:
+                return
             self._settle(Unit("rows", part, sample.tokens, gap=unit.gap, sample=sample.tokens))
             self._tail = tail[len(part) :]
             self._open = _OpenTable(head, sample.tokens)
@@ -188,7 +190,7 @@ class Growing:
 
 
 def _rows_unit(table: Unit, sample: Sequence[Token]) -> Unit:
-    return Unit("rows", table.source, table.tokens, gap=False, first=False, sample=sample)
+    return Unit("rows", table.source, table.tokens, gap=False, first=False, sample=sample, as_typed=table.as_typed)
 
 
 def _code_unit(fence: _OpenFence, lines: list[str]) -> Unit:

@@ -121,7 +121,7 @@ class HelpScreen(Dialog[None]):
     def __init__(self, sections: Sequence[Section], title: str = "Keys") -> None:
         super().__init__(title)
         self._page = HelpPage(sections)
-        self._scroll = DialogBody(self._page, share=0.65)
+        self._scroll = DialogBody(self._page)
 
     def compose_body(self) -> ComposeResult:
         """The filter, the page, and how to leave."""

@@ -14,8 +14,9 @@ from convend_tui.exchange import incoming
 from convend_tui.plain import one_line, visible
 from convend_tui.thread import records as r
 from convend_tui.tui.palette import Palette, Tone
+from convend_tui.tui.pieces import Pieces, one_after_another
 from convend_tui.tui.plain_body import PlainBody
-from convend_tui.tui.wrap import BLANK, Line, Span, wrap
+from convend_tui.tui.wrap import BLANK, Line, Span, decorated, wrap
 
 _CUT = {
     "max_tokens": "cut short: the answer reached its longest length",
@@ -153,17 +154,20 @@ class MessageItem:
                 height += text.count("\n") + len(text) // width
         return height
 
+    def forget(self) -> None:
+        """Give back the memory of what was made of the message; `lines` makes it again. A reply that is coming in has
+        nowhere else to take its words from: it keeps them."""
+        if self.message is not None:
+            self._body = self._thinking = self._thinking_body = None
+
     def lines(self, width: int, palette: Palette) -> Sequence[Line]:
         """Head, thinking, words and notes."""
-        found: list[Line] = []
-        if not self.goes_on:
-            found += self._head(width, palette)
-        found += self._thinking_lines(width, palette)
-        if self.body.source.strip():
-            found += self.body.lines(width, palette)
-        for note in self._notes():
-            found += wrap([(visible(note), palette.style("dim") + Style(italic=True))], width)
-        return found
+        return one_after_another(
+            [] if self.goes_on else self._head(width, palette),
+            self._thinking_lines(width, palette),
+            self.body.lines(width, palette) if self.body.source.strip() else [],
+            *(wrap([(visible(note), palette.style("dim") + Style(italic=True))], width) for note in self._notes()),
+        )
 
     def _head(self, width: int, palette: Palette) -> list[Line]:
         bold, dim = palette.style("text") + Style(bold=True), palette.style("dim")
@@ -177,25 +181,30 @@ class MessageItem:
             spans += [(" · ", dim), (f"‹ {self.place.number}/{self.place.of} ›", bold)]
             count = self.place.elsewhere
             spans.append((f" {count} message{'s continue' if count != 1 else ' continues'} on another branch", dim))
-        return _decorated(wrap(spans, width))
+        return decorated(wrap(spans, width))
 
-    def _thinking_lines(self, width: int, palette: Palette) -> list[Line]:
+    def _thinking_lines(self, width: int, palette: Palette) -> Sequence[Line]:
         kinds = {block.get("type") for block in self.message.content} if self.message else set()
         dim = palette.style("dim")
         if not self.thinking:
             if kinds & {"thinking", "redacted_thinking"}:
-                return _decorated(wrap([("Thinking, not shown by the model", dim)], width))
+                return decorated(wrap([("Thinking, not shown by the model", dim)], width))
             return []
         if not self.unfolded or self._thinking_body is None:
             words = len(self.thinking.split())
             mark = f"▸ Thinking · {words:,} word{'s' if words != 1 else ''} (o unfolds)"
-            return _decorated(wrap([(mark, dim)], width))
+            return decorated(wrap([(mark, dim)], width))
         quiet = Style(italic=True) + dim
-        lines = _decorated(wrap([("▾ Thinking (o folds)", dim)], width))
-        for line in self._thinking_body.lines(max(1, width - 2), palette):
+        lines = decorated(wrap([("▾ Thinking (o folds)", dim)], width))
+
+        def quietly(line: Line) -> Line:
             segments = (Segment("  ", dim), *(Segment(s.text, quiet) for s in line.segments))
-            lines.append(Line(segments, line.cells + 2, line.text, line.soft, line.indent + 2))
-        return [*lines, BLANK]
+            return Line(segments, line.cells + 2, line.text, line.soft, line.indent + 2)
+
+        shown = self._thinking_body.lines(max(1, width - 2), palette)
+        if isinstance(shown, Pieces):
+            return one_after_another(lines, Pieces([piece.mapped(quietly) for piece in shown.pieces]), [BLANK])
+        return [*lines, *map(quietly, shown), BLANK]
 
     def _notes(self) -> list[str]:
         notes: list[str] = []
@@ -291,8 +300,3 @@ def _by_name(block: r.Block) -> str:
 def _is_known(block: r.Block) -> bool:
     kinds = ("text", "thinking", "redacted_thinking", "tool_use", "tool_result")
     return block.get("type") in kinds or _is_attachment(block)
-
-
-def _decorated(lines: list[Line]) -> list[Line]:
-    """Lines of the program's own, which are not copied with the conversation."""
-    return [Line(line.segments, line.cells, "", line.soft, sum(len(s.text) for s in line.segments)) for line in lines]

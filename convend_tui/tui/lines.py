@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, ClassVar, Final, Literal
 
@@ -33,7 +33,8 @@ _GIVE_WAY: Final = 0.12
 """Seconds after a key press in which nothing that grows is drawn, unless it has waited for `_LONGEST_WAIT`."""
 _LONGEST_WAIT: Final = 0.3
 _ROW_BITS: Final = 24
-"""Rows are numbered `item << _ROW_BITS | line` for selections, so that changing heights do not move them."""
+"""Rows are numbered `(item << _ROW_BITS | piece) << _ROW_BITS | line` for selections, so that changing heights do not
+move them."""
 
 Where = Literal["top", "visible", "end"]
 
@@ -237,11 +238,9 @@ class VirtualLines(InstantScroll, can_focus=True):
             where = "top" if top < first or height > rows else "end"
         self._view.following = where == "end" and place == len(self.items) - 1
         if where == "top":
-            self._view.anchor = Anchor(place, 0, height + self._view.gap)
-        elif height > rows:
-            self._view.anchor = Anchor(place, height - rows, height + self._view.gap)
+            self._view.anchor = self._view.anchor_above(place, 0)
         else:
-            self._view.anchor = self._view.anchor_above(place, rows - height)
+            self._view.anchor = self._view.anchor_above(place + 1, rows + self._view.gap)
         self._settle()
 
     def scroll_home(self, **_: Any) -> None:
@@ -331,24 +330,28 @@ class VirtualLines(InstantScroll, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text without bars and margins; wrapped lines are joined again."""
-        start = selection.start.y >> _ROW_BITS if selection.start else 0
-        end = selection.end.y >> _ROW_BITS if selection.end else len(self.items)
+        start = selection.start.y >> 2 * _ROW_BITS if selection.start else 0
+        end = selection.end.y >> 2 * _ROW_BITS if selection.end else len(self.items)
         places = range(start, min(end + 1, len(self.items)))
-        texts = (joined(self._view.lines(place), selection.get_span, place << _ROW_BITS) for place in places)
-        text = "\n\n".join(texts)
+        text = "\n\n".join(joined(self._numbered(place), selection.get_span) for place in places)
         return (text, "\n") if text else None
+
+    def _numbered(self, place: int) -> Iterator[tuple[int, Line]]:
+        """The lines of an item with their rows."""
+        sheet = self._view.sheet(place)
+        for piece in range(sheet.count):
+            for number, line in enumerate(sheet.lines(piece)):
+                yield _row(place, piece, number), line
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         """The row `y` of the widget."""
-        place, number = self._view.heights.find(self.scroll_offset.y + y)
+        place, piece, number, line = self._view.line(self.scroll_offset.y + y)
         if place >= len(self.items):
             return Strip.blank(self.size.width, self.rich_style)
         item = self.items[place]
-        lines = self._view.lines(place)
-        line = lines[number] if number < len(lines) else None
-        row = place << _ROW_BITS | number
+        row = _row(place, piece, number)
         selection = self.text_selection
         span = selection.get_span(row) if selection is not None else None
         if span is not None and line is not None:
@@ -383,3 +386,8 @@ class VirtualLines(InstantScroll, can_focus=True):
         if self.app.no_color:
             style += Style(reverse=True)
         return line.restyled(span[0], None if span[1] == -1 else span[1], style)
+
+
+def _row(place: int, piece: int, number: int) -> int:
+    """The row of a line, for selections."""
+    return (place << _ROW_BITS | piece) << _ROW_BITS | number

@@ -161,6 +161,9 @@ class Listing:
             return
         try:
             grown = await handle.catch_up()
+            # Not while the file is changing: the other program may be in the middle of writing it.
+            if not grown and await handle.mend():
+                screen.convend.tell("Another program put an older copy of this chat in its place. It is whole again.")
         except StoreError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)

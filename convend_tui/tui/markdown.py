@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-from rich.style import Style
+from typing import Any
 
 from convend_tui.plain import visible
 from convend_tui.tui.growing import Growing
+from convend_tui.tui.long_markdown import LongMarkdown
 from convend_tui.tui.palette import Palette, Tone, palette_of
+from convend_tui.tui.pieces import LONG
 from convend_tui.tui.plain_body import TextSize
 from convend_tui.tui.units import Unit, parse, render
-from convend_tui.tui.wrap import BLANK, Line, wrap
+from convend_tui.tui.wrap import BLANK, Line
 
 __all__ = ["Line", "MarkdownBody", "Palette", "Tone", "palette_of"]
-
-MAX_MARKDOWN: Final = 500_000
-"""Characters of one message; beyond, it is shown as plain text."""
 
 
 class MarkdownBody:
@@ -26,12 +23,14 @@ class MarkdownBody:
     Grows by `append`: then only the end of the text is parsed and rendered again (the last block, list item,
     hundred lines of code or sixty rows of a table). `finish` renders the whole once more, reusing what is
     settled, so that the result never depends on how the text arrived. Until then links whose addresses
-    come later in the text are shown as typed.
+    come later in the text are shown as typed. A long text is rendered in pieces, see long_markdown.py.
     """
 
     def __init__(self, source: str = "") -> None:
         self._source = [source] if source else []
+        self._length = len(source)
         self._growing: Growing | None = None
+        self._long: LongMarkdown | None = None
         self._size = TextSize()
         self._reset()
 
@@ -59,9 +58,15 @@ class MarkdownBody:
             self._reset()
             self._growing = Growing(self.source)
         self._source.append(text)
-        self._growing.feed(text)
+        self._length += len(text)
         self._size.add(text)
         self._lines = None
+        if self._long is not None:
+            self._long.append(text)
+        elif self._length > LONG:
+            self._long = LongMarkdown(self.source, grows=True)
+        else:
+            self._growing.feed(text)
 
     def finish(self) -> None:
         """Nothing will be added: from now on the lines are those of the whole text."""
@@ -69,11 +74,14 @@ class MarkdownBody:
             self._growing = None
             self._settled, self._settled_units, self._shown = [], 0, []
             self._lines = None
+            if self._long is not None:
+                self._long.finish(self.source)
 
     def forget(self) -> None:
         """Give back the memory of the rendered lines; `lines` renders them again."""
         if self._growing is None:
             self._reset()
+            self._long = None
 
     def estimate(self, width: int) -> int:
         """A cheap guess of the number of lines at `width` cells."""
@@ -86,14 +94,15 @@ class MarkdownBody:
             self._key = (width, palette)
         if self._lines is None:
             growing = self._growing
+            if self._length > LONG:
+                self._long = self._long or LongMarkdown(self.source, grows=growing is not None)
+                self._lines = self._long.lines(width, palette)
+                return self._lines
             self._lines = self._whole(width, palette) if growing is None else self._so_far(growing, width, palette)
         return self._lines
 
     def _whole(self, width: int, palette: Palette) -> list[Line]:
-        source = visible(self.source)
-        if len(source) > MAX_MARKDOWN:
-            return wrap([(source, Style.null())], width)
-        units, refs = parse(source)
+        units, refs = parse(visible(self.source))
         lines: list[Line] = []
         for unit in units:
             _extend(lines, unit, self._unit(unit, refs, width, palette))

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from convend_tui.config import LOCAL_SERVER
-from convend_tui.errors import ConvendError, ModelError
+from convend_tui.errors import ConvendError, ModelError, NotConnected
 from convend_tui.model import local_weights
 from convend_tui.model.local import MODEL_NAME
 from convend_tui.tui.dialogs import Confirm, Progress, TextPanel
@@ -40,8 +40,11 @@ class ModelChoice:
         conversation = self._screen.conversation
         if conversation.wanted is not None or conversation.thread is None:
             return conversation.wanted
-        settings = conversation.thread.settings
-        return f"{settings.server}/{settings.model}"
+        app = self._screen.convend
+        try:
+            return "/".join(app.models.next_model(conversation.thread, None, app.choices.model))
+        except NotConnected:
+            return None
 
     async def _fill(self, pick: Pick) -> None:
         models = self._screen.convend.models

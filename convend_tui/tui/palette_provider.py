@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -12,16 +13,29 @@ from convend_tui.tui.commands import COMMANDS, Command
 from convend_tui.tui.items import LONGEST_LABEL
 
 if TYPE_CHECKING:
+    from convend_tui.tui.app import ConvendApp
     from convend_tui.tui.screen import ChatScreen
+
+EVERYWHERE = ("theme", "quit")
+"""Commands that are about no chat: they can be done over whatever is open."""
+LEAVE_FIRST = "Close what is open over the chat first (Esc)."
 
 
 class TableCommands(Provider):
     """Every command of the table, and the labels of the chat. A command that cannot be done now says why in its help
-    line."""
+    line; over a dialog or another screen that is nearly all of them."""
+
+    @property
+    def _chat(self) -> ChatScreen:
+        """What commands are about: the screen below all others."""
+        return cast("ChatScreen", self.app.screen_stack[0])
+
+    def _refusal(self, command_id: str) -> str | None:
+        if self.screen is self._chat or command_id in EVERYWHERE:
+            return self._chat.refusal(command_id)
+        return getattr(self.screen, "LEAVE_FIRST", LEAVE_FIRST)
 
     def _choices(self) -> list[tuple[Command, str]]:
-        screen = cast("ChatScreen", self.screen)
-        refusal = getattr(screen, "refusal", None)
         found: list[tuple[Command, str]] = []
         seen: set[str] = set()
         for command in COMMANDS:
@@ -29,20 +43,21 @@ class TableCommands(Provider):
                 if command.label in seen:
                     continue
                 seen.add(command.label)
-                why = refusal(command.id) if refusal else None
+                why = self._refusal(command.id)
                 # The palette takes help for markup, and a reason may hold a name from somebody's file.
                 found.append((command, _unmarked(one_line(f"Not now: {why}" if why else command.help))))
         return found
 
     def _run(self, command: Command) -> None:
-        screen = cast("ChatScreen", self.screen)
-        screen.action_do(command.id)
+        if self.screen is not self._chat and (why := self._refusal(command.id)):
+            cast("ConvendApp", self.app).tell(f"{command.label}: {why}", severity="warning")
+        else:
+            self._chat.action_do(command.id)
 
     def _labels(self) -> list[tuple[str, str, str]]:
         """The labelled messages of the chat that is shown: what the palette says, what the message begins with, id."""
-        conversation = getattr(self.screen, "conversation", None)
-        thread = conversation.thread if conversation is not None and conversation.turn is None else None
-        if thread is None:
+        conversation, thread = self._chat.conversation, self._chat.conversation.thread
+        if thread is None or conversation.turn is not None or self.screen is not self._chat:
             return []
         from convend_tui.thread.outline import preview
 
@@ -55,14 +70,14 @@ class TableCommands(Provider):
         return sorted(found)
 
     def _go_to(self, message_id: str) -> None:
-        cast("ChatScreen", self.screen).actions.branches.go_to_message(message_id)
+        self._chat.actions.branches.go_to_message(message_id)
 
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
         for command, text in self._choices():
-            yield DiscoveryHit(command.label, lambda c=command: self._run(c), help=text)
+            yield DiscoveryHit(command.label, partial(self._run, command), help=text)
         for name, text, message in self._labels():
-            yield DiscoveryHit(Content(name), lambda m=message: self._go_to(m), text=name, help=text)
+            yield DiscoveryHit(Content(name), partial(self._go_to, message), text=name, help=text)
 
     async def search(self, query: str) -> Hits:
         """Those that fit what was typed, in label or help."""
@@ -70,10 +85,10 @@ class TableCommands(Provider):
         for command, text in self._choices():
             score = max(matcher.match(command.label), 0.9 * matcher.match(command.help))
             if score > 0:
-                yield Hit(score, matcher.highlight(command.label), lambda c=command: self._run(c), help=text)
+                yield Hit(score, matcher.highlight(command.label), partial(self._run, command), help=text)
         for name, text, message in self._labels():
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(_unmarked(name)), lambda m=message: self._go_to(m), help=text)
+                yield Hit(score, matcher.highlight(_unmarked(name)), partial(self._go_to, message), help=text)
 
 
 def _unmarked(text: str) -> str:

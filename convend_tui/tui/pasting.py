@@ -1,17 +1,22 @@
-"""Bracketed pastes, taken out of the terminal's input whole.
+"""Bracketed pastes, taken out of the terminal's input whole; and input that is no text.
 
 Textual 8 walks through a paste character by character, which takes seconds for megabytes, and turns what
-follows an escape character inside a paste into key presses: a pasted `ESC CR` would press Enter.
+follows an escape character inside a paste into key presses: a pasted `ESC CR` would press Enter. Bytes that
+are not UTF-8 (a paste, a terminal with another encoding) and keys with impossible numbers would end its
+thread that reads the keys, and with it the program.
 """
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from time import monotonic
 
 from textual import events
+from textual._parser import Parser
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
@@ -41,7 +46,7 @@ class PasteParser(XTermParser):
     def feed(self, data: str) -> Iterable[Message]:
         """Messages of some input. No input at all is its end."""
         if not data:
-            yield from super().feed(data)
+            yield from self._feed_parser(data)
             return
         data, self._begun_mark = self._begun_mark + data, ""
         while data:
@@ -68,18 +73,33 @@ class PasteParser(XTermParser):
             if place:
                 yield events.Key("alt+enter", None)
             if part:
-                yield from super().feed(part)
+                yield from self._feed_parser(part)
+
+    def _feed_parser(self, data: str) -> Iterable[Message]:
+        try:
+            yield from super().feed(data)
+        except (ValueError, ArithmeticError):
+            # Numbers that no key and no place has: what came with them is dropped, and the next key counts.
+            Parser.__init__(self)
 
     def tick(self) -> Iterable[Message]:
         """Messages of time passing: keys that looked like the beginning of a paste and were not."""
         if self._begun_mark and self._paste is None and monotonic() - self._begun_at > PATIENCE:
             begun, self._begun_mark = self._begun_mark, ""
-            yield from super().feed(begun)
+            yield from self._feed_parser(begun)
         yield from super().tick()
 
 
+def _decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    """As `codecs.getincrementaldecoder`, with U+FFFD for what cannot be decoded."""
+    return partial(codecs.getincrementaldecoder(encoding), "replace")
+
+
 def take_pastes_whole() -> None:
-    """Have this platform's Textual drivers use `PasteParser`. Call before the app runs."""
+    """Have this platform's Textual drivers use `PasteParser`, and survive any byte. Call before the app runs."""
     drivers = ["win32"] if sys.platform == "win32" else ["linux_driver", "linux_inline_driver"]
     for name in drivers:
-        vars(importlib.import_module(f"textual.drivers.{name}"))["XTermParser"] = PasteParser
+        driver = vars(importlib.import_module(f"textual.drivers.{name}"))
+        driver["XTermParser"] = PasteParser
+        if "getincrementaldecoder" in driver:
+            driver["getincrementaldecoder"] = _decoder

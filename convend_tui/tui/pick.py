@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from convend_tui.plain import one_line, visible
-from convend_tui.tui.dialogs import Dialog, LineInput
+from convend_tui.tui.dialogs import Dialog, LineInput, room_for
 from convend_tui.tui.rows import BOLD, DIM, RowList
 
 LOADING = "Loading…"
@@ -62,8 +62,9 @@ class OptionRows(RowList):
         self._empty = LOADING
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """At most half the screen. (A relative `max-height` does not count inside a box of automatic height.)"""
-        return min(super().get_content_height(container, viewport, width), viewport.height // 2)
+        """At most half the screen, and what the dialog has left."""
+        room = min(viewport.height // 2, room_for(self, container, viewport, width))
+        return min(super().get_content_height(container, viewport, width), room)
 
     def set_options(self, options: Sequence[PickOption], empty: str) -> None:
         """Show these; `empty` stands there when there are none. The cursor goes to the current one."""

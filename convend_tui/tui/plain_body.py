@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rich.style import Style
 
 from convend_tui.plain import visible
 from convend_tui.tui.palette import Palette
+from convend_tui.tui.pieces import LONG, Piece, Pieces
 from convend_tui.tui.wrap import Line, wrap
+
+_LEAST: Final = 1_000
+_MOST: Final = 4_000
+"""Characters of a part of a long text."""
+
+
+class _Part(NamedTuple):
+    source: str
+    soft: bool
+    """Goes on with the line before."""
 
 
 class PlainBody:
-    """A message as it was typed: no Markdown, white space kept, wrapped at words."""
+    """A message as it was typed: no Markdown, white space kept, wrapped at words. A long one is rendered in pieces."""
 
     def __init__(self, source: str = "") -> None:
         self._source = [source] if source else []
+        self._length = len(source)
         self._size = TextSize()
         self._key: tuple[int, Palette] | None = None
-        self._lines: list[Line] = []
+        self._lines: Sequence[Line] | None = None
+        self._parts: list[_Part] = []
+        """Of a long text, but for its end."""
+        self._parted = 0
+        """So many characters of the text are in them."""
+        self._soft = False
+        """The end goes on with the line before."""
+        self._pieces: list[Piece] = []
 
     @property
     def source(self) -> str:
@@ -29,16 +51,17 @@ class PlainBody:
         """Add `text` to the end."""
         if text:
             self._source.append(text)
+            self._length += len(text)
             self._size.add(text)
-            self._key = None
+            self._lines = None
 
     def finish(self) -> None:
         """Nothing will be added. (There is nothing to settle in plain text.)"""
 
     def forget(self) -> None:
         """Give back the memory of the rendered lines; `lines` renders them again."""
-        self._key = None
-        self._lines = []
+        self._lines = None
+        self._pieces = []
 
     def estimate(self, width: int) -> int:
         """A cheap guess of the number of lines at `width` cells."""
@@ -47,9 +70,31 @@ class PlainBody:
     def lines(self, width: int, palette: Palette) -> Sequence[Line]:
         """All lines at `width` cells."""
         if self._key != (width, palette):
-            self._lines = wrap([(visible(self.source), palette.style("text"))], width)
-            self._key = (width, palette)
+            self._key, self._lines, self._pieces = (width, palette), None, []
+        if self._lines is None:
+            style = palette.style("text")
+            if self._length > LONG:
+                self._lines = self._in_pieces(width, style)
+            else:
+                self._lines = wrap([(visible(self.source), style)], width)
         return self._lines
+
+    def _in_pieces(self, width: int, style: Style) -> Pieces:
+        source = self.source
+        while len(source) - self._parted > _MOST:
+            low, high = self._parted + _LEAST, self._parted + _MOST
+            line = source.rfind("\n", low, high)
+            end = line if line >= 0 else source.rfind(" ", low, high) + 1 or high
+            self._parts.append(_Part(source[self._parted : end], self._soft))
+            self._parted, self._soft = end + (line >= 0), line < 0
+        for part in self._parts[len(self._pieces) :]:
+            self._pieces.append(_piece(part, width, style))
+        return Pieces([*self._pieces, _piece(_Part(source[self._parted :], self._soft), width, style)])
+
+
+def _piece(part: _Part, width: int, style: Style) -> Piece:
+    estimate = 1 + part.source.count("\n") + len(part.source) // max(1, width)
+    return Piece(estimate, lambda: wrap([(visible(part.source), style)], width, soft=part.soft))
 
 
 class TextSize:

@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from convend_tui.plain import visible
 from convend_tui.thread import records as r
-from convend_tui.tui.dialogs import Dialog, LineInput
+from convend_tui.tui.dialogs import Dialog, DialogBody, LineInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class RateDialog(Dialog[Rating | None]):
     AUTO_FOCUS = "Button"
     DEFAULT_CSS = """
     RateDialog .dialog--buttons { margin: 0 0 1 0; }
+    RateDialog.-low .dialog--buttons { margin: 0; }
     """
 
     def __init__(self, title: str, body: str, before: Rating | None = None) -> None:
@@ -50,7 +51,8 @@ class RateDialog(Dialog[Rating | None]):
 
     def compose_body(self) -> ComposeResult:
         """What it is about, the two thumbs, and the comment."""
-        yield Static(Content(self._body), classes="dialog--body")
+        with DialogBody():
+            yield Static(Content(self._body))
         with Horizontal(classes="dialog--buttons"):
             for thumb in r.THUMBS:
                 yield Button(self._label(thumb), id=thumb, compact=True)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 TICK_S = 0.05
 """Seconds between two looks at the clock; a recorded chunk is at least as long."""
 NO_LOCK = "A replay: nothing can be written here."
-LEAVE_FIRST = "Leave the replay first (Esc)."
 EMPTY = "Nothing on this branch can be shown. Esc goes back."
 _MARKS = (
     (FORKS[True], "Fork", "On the bar: here the path has other branches; [ and ] go to them.", None),
@@ -46,6 +45,8 @@ _MARKS = (
 class ReplayScreen(ModalScreen[None]):
     """Shows what a player says, and hands it the keys."""
 
+    LEAVE_FIRST = "Leave the replay first (Esc)."
+    """Why the palette's commands, which are for the conversation below, cannot be done here."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play or pause", show=False, priority=True),
         Binding("right", "move(1)", "Next message", show=False, priority=True),
@@ -203,10 +204,10 @@ class ReplayScreen(ModalScreen[None]):
         return [
             ("Space", "Pause" if playing else "Play", False),
             ("←→", "Message", False),
+            ("Esc", "Back", False),
             ("↑↓", "Speed", False),
             (".", "Piece", False),
             *([("[ ]", "Branch", False)] if fork is not None else []),
-            ("Esc", "Back", False),
             ("?", "Keys", False),
             ("Home End", "First, last", False),
         ]
@@ -301,16 +302,6 @@ class ReplayScreen(ModalScreen[None]):
     def action_leave(self) -> None:
         """Back to where one was."""
         self.dismiss(None)
-
-    # -- what the palette asks of a screen ------------------------------------------------------------------
-
-    def refusal(self, command_id: str) -> str:
-        """Commands are for the conversation below."""
-        return LEAVE_FIRST
-
-    def action_do(self, command_id: str) -> None:
-        """Say so."""
-        self._tell(LEAVE_FIRST)
 
     def _tell(self, sentence: str) -> None:
         app: ConvendApp = self.app  # type: ignore[assignment]

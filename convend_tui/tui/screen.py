@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from convend_tui.errors import StoreError
@@ -47,6 +49,7 @@ OPENED = 8
 """Chats that are kept in memory as they were on the screen."""
 QUIET_S = 0.8
 """Seconds without a key press, after the focus moved by itself, before letters are commands again."""
+TYPED_ON = "The conversation ended while you were writing: these keys did nothing. What you wrote is kept."
 LATER_S = 0.25
 """Seconds after which the list is filled and the disk is watched: the first paint comes first."""
 NARROW = 100
@@ -72,6 +75,7 @@ class ChatScreen(Screen[None]):
         self.listing = Listing(self)
         self.tree_dock = TreeDock(self)
         self.touring = Touring(self)
+        self._parts: list[Widget] = []
         self.opened: dict[str, Conversation] = {}
         """Chats that are or were on the screen, the last one last."""
         self._quiet_until = 0.0
@@ -101,7 +105,10 @@ class ChatScreen(Screen[None]):
     @property
     def is_whole(self) -> bool:
         """False once the app is closing: its widgets go before its workers do."""
-        return self.is_attached and len(self.query(PARTS)) == PARTS.count(",") + 1
+        if not self._parts or not all(part.is_attached for part in self._parts):
+            # Looked up once: a reply that streams asks this thousands of times a second.
+            self._parts = list(self.query(PARTS))
+        return self.is_attached and len(self._parts) == PARTS.count(",") + 1
 
     def compose(self) -> ComposeResult:
         """The list at the left, everything else beside it."""
@@ -157,7 +164,10 @@ class ChatScreen(Screen[None]):
         conversation = self.conversation
         self.drafting.fit()
         items = conversation.items(welcome(self.convend.models, conversation))
-        self.transcript.show(items, at_end=at_end)
+        if conversation.thread is None or not conversation.thread.messages:
+            self.transcript.set_items(items, at_end=False)  # a page is read from its beginning
+        else:
+            self.transcript.show(items, at_end=at_end)
         ended = conversation.ended
         locked = ended is not None and conversation.editing is None and conversation.below is None
         was_typing = self.composer.has_focus_within and self.composer.locked is None
@@ -165,9 +175,8 @@ class ChatScreen(Screen[None]):
         self.composer.busy = conversation.turn is not None
         if locked and was_typing:
             # Whoever is in the middle of a word must not set off commands with the letters that follow.
-            # Words that have just come may not have been told of yet.
-            typed_at = monotonic() if self.composer.text else self._typed_at
-            self._quiet_until = typed_at + QUIET_S
+            # Whoever stopped to think, in the middle of a message, goes on without a look at the screen.
+            self._quiet_until = math.inf if self.composer.text else self._typed_at + QUIET_S
             self.focus_where_one_can_write()
         self.tree_dock.refresh()
         self.refresh_lines()
@@ -192,6 +201,7 @@ class ChatScreen(Screen[None]):
         if (editing := self.conversation.editing) is not None:
             self.conversation.editing = replace(editing, text=self.composer.state)
         self.conversation = conversation
+        self._quiet_until = 0.0
         self.remember(conversation)
         self.composer.locked = None
         self.drafting.show()
@@ -232,10 +242,12 @@ class ChatScreen(Screen[None]):
     def action_do(self, command_id: str) -> None:
         """Do a command of the table, or say why not."""
         if BY_ID[command_id].where == "transcript" and monotonic() < self._quiet_until:
+            if math.isinf(self._quiet_until):
+                self.convend.tell(TYPED_ON, severity="warning", seconds=8)
             self._quiet_until = monotonic() + QUIET_S
             return
         if why := self.refusal(command_id):
-            self.convend.tell(f"{BY_ID[command_id].label}: {why}", severity="warning")
+            self.convend.tell(f"{self.actions.label(command_id)}: {why}", severity="warning")
             return
         self.actions.run(command_id)
 

@@ -11,6 +11,7 @@ from textual.message import Message
 
 from convend_tui.plain import one_line
 from convend_tui.store.index_search import Hit
+from convend_tui.thread import records as r
 from convend_tui.tui.rows import BOLD, DIM, RowList
 from convend_tui.tui.thread_list import ago
 
@@ -117,8 +118,6 @@ class HitRows(RowList):
 
 def _facts(hit: Hit, now: datetime) -> str:
     who = {"user": "You", None: "Title"}.get(hit.role, one_line(hit.model or "Model", 24))
-    try:
-        when = ago(datetime.fromisoformat(hit.at).astimezone(now.tzinfo), now)
-    except ValueError:
-        when = one_line(hit.at, 20)
+    moment = r.moment_of(hit.at)
+    when = ago(moment, now) if moment is not None else one_line(hit.at, 20)
     return " · ".join([who, when, *(["⊘ ended"] if hit.ended else [])])

@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -28,6 +29,8 @@ from convend_tui.tui.search_words import FILTERS, Asked, parse
 
 PAGE = 100
 """Hits that are asked for at once."""
+_LEAST = 30
+"""Cells of a column that sentences need; in fewer, they stand below what they explain."""
 LOOK_S = 0.3
 """Seconds between two looks at what the index has got."""
 HINT = "↑↓ choose · Enter opens it · Esc back"
@@ -42,6 +45,27 @@ class Search:
     hits: Sequence[Hit] = ()
     place: int = 0
     """Of the hit that is shown, or under the cursor."""
+    is_all: bool = False
+    """There are no hits after these."""
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is at its last hit, and the index may have more."""
+        return not self.is_all and self.place + 1 >= len(self.hits) and len(self.hits) % PAGE == 0 < len(self.hits)
+
+
+async def more(library: Library, search: Search) -> tuple[Search, int | None]:
+    """The search with the next hits as well, and where the first of these is; None: there are none.
+
+    Raises:
+        StoreError: the index cannot be read.
+    """
+    hits, _ = await asyncio.to_thread(_ask, library, parse(search.typed), len(search.hits) + PAGE)
+    seen = {(hit.thread, hit.message) for hit in search.hits}
+    # The index may have grown meanwhile: what is new goes behind what was gone through.
+    new = [hit for hit in hits if (hit.thread, hit.message) not in seen]
+    longer = Search(search.typed, (*search.hits, *new), search.place, is_all=len(new) < PAGE)
+    return longer, len(search.hits) if new else None
 
 
 class SearchScreen(ModalScreen[Search | None]):
@@ -70,7 +94,8 @@ class SearchScreen(ModalScreen[Search | None]):
         self._input = LineInput(before.typed, placeholder="Words, “a phrase”, begin*, filters", select_on_focus=True)
         self._rows = HitRows()
         self._state = Static(classes="search--state", markup=False)
-        self._help = Static(classes="search--help", markup=False)
+        self._help = Static(markup=False)
+        self._page = VerticalScroll(self._help, classes="search--help", can_focus=False)
         self._asked = parse(before.typed)
         self._limit = max(PAGE, len(before.hits))
         self._wanted = self._answered = 0
@@ -87,7 +112,7 @@ class SearchScreen(ModalScreen[Search | None]):
         yield self._input
         yield self._state
         yield self._rows
-        yield self._help
+        yield self._page
         yield Static(Content(HINT), classes="search--bar")
 
     def on_mount(self) -> None:
@@ -168,7 +193,7 @@ class SearchScreen(ModalScreen[Search | None]):
         self._state.update(Content(visible(" · ".join(self._facts()))))
         words = self._explanation()
         self._rows.display = not words
-        self._help.display = bool(words)
+        self._page.display = bool(words)
         self._help.update(words)
 
     def _facts(self) -> list[str]:
@@ -194,15 +219,23 @@ class SearchScreen(ModalScreen[Search | None]):
         lines = [Content("It searches as you type; the last word may be begun.")]
         lines += [Content(""), Content("Filters, anywhere among the words, or alone:").stylize(DIM)]
         width = max(len(example) for example, _ in FILTERS) + 2
+        room = max(1, self.size.width - 4 - width)
         for example, what in FILTERS:
-            lines.append(Content(example).stylize(BOLD) + Content(" " * (width - len(example)) + what).stylize(DIM))
+            if room >= _LEAST:
+                first, *rest = Content(what).wrap(room)
+                lines.append(Content(example.ljust(width)).stylize(BOLD) + first.stylize(DIM))
+                lines += [Content(" " * width) + part.stylize(DIM) for part in rest]
+            else:
+                lines += [Content(example).stylize(BOLD), Content(f"  {what}").stylize(DIM)]
         return Content("\n").join(lines)
 
     # -- going ------------------------------------------------------------------------------------------
 
     def action_list(self, what: str, amount: int) -> None:
-        """Move the cursor of the hits by rows or by pages."""
-        if what == "move":
+        """Move the cursor of the hits by rows or by pages; where there are none, scroll what stands there."""
+        if self._page.display:
+            self._page.scroll_relative(y=amount * (1 if what == "move" else self._page.size.height), animate=False)
+        elif what == "move":
             self._rows.action_move(amount)
         else:
             self._rows.action_page(amount)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from textual.worker import Worker
@@ -32,6 +33,10 @@ AGAIN = "Not answered yet · Enter asks again, or change it first · Esc lets it
 EDITING = "Enter: a new branch · Esc: your draft"
 AS_LEFT = "This edit is as you left it. What you first wrote stands in the conversation."
 
+_WORK_S = 0.01
+_REST_S = 0.005
+"""Seconds of taking in events without a pause, and of the pause: keys have their turn, however fast a reply comes."""
+
 Events = AsyncGenerator[e.Event, None]
 Opening = Coroutine[Any, Any, Events]
 
@@ -48,9 +53,12 @@ class Sending:
     def missing(self) -> str | None:
         """Why nothing can be sent from the chat shown; None where it can be tried."""
         conversation, models = self._screen.conversation, self._screen.convend.models
-        if conversation.wanted or conversation.thread is None or self._screen.touring.is_untouched(conversation):
+        thread = conversation.thread
+        if conversation.wanted or thread is None or self._screen.touring.is_untouched(conversation):
             return models.missing(conversation.wanted)
-        return models.missing_for(conversation.thread.settings)
+        if thread.is_provisional:
+            return models.missing(self._screen.convend.choices.model)
+        return models.missing_for(thread.settings)
 
     # -- turns ----------------------------------------------------------------------------------------
 
@@ -119,18 +127,23 @@ class Sending:
         return conversation.session
 
     async def _settings(self, handle: ThreadHandle, conversation: Conversation) -> r.Settings | None:
-        if conversation.wanted is None:
+        app = self._screen.convend
+        if conversation.wanted is None and not handle.thread.is_provisional:
             return await self._screen.touring.settings(conversation)
-        return self._screen.convend.models.with_model(handle.thread.settings, conversation.wanted)
+        return await app.models.next_settings(handle.thread, conversation.wanted, app.choices.model)
 
     async def _follow(self, conversation: Conversation, opening: Opening, draft: drafts.Place | None) -> None:
         """Run a turn and show it. `draft` is the place of what was typed for it, None where nothing was."""
+        rested = perf_counter()
         try:
             async with aclosing(await opening) as events:
                 async for event in events:
                     if isinstance(event, e.TurnStarted):
                         self._started(conversation, draft)
                     self._show(conversation, event)
+                    if perf_counter() - rested > _WORK_S:
+                        await asyncio.sleep(_REST_S)
+                        rested = perf_counter()
         except ConvendError as error:
             self._refused(error)
         finally:

@@ -129,13 +129,10 @@ def last_usage(screen: ChatScreen) -> dict[str, int]:
 def model_words(screen: ChatScreen) -> str:
     """Which model the next message goes to."""
     conversation, models = screen.conversation, screen.convend.models
-    if conversation.thread is not None and conversation.wanted is None:
-        server, model = conversation.thread.settings.server, conversation.thread.settings.model
-    else:
-        try:
-            server, model = models.config.resolve(conversation.wanted)
-        except NotConnected:
-            return "no model"
+    try:
+        server, model = models.next_model(conversation.thread, conversation.wanted, screen.convend.choices.model)
+    except NotConnected:
+        return "no model"
     if server == LOCAL_SERVER:
         return f"{model} (built in, tiny)" if models.missing(LOCAL_SERVER) is None else "no model"
     return model

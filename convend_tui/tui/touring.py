@@ -60,6 +60,8 @@ class Touring:
             screen.convend.tell(str(error), severity="error")
             return
         screen.actions.chats.open(found)
+        if self.is_untouched(screen.conversation):
+            screen.transcript.to_first()
         screen.listing.changed()
 
     def at_end(self, conversation: Conversation) -> bool:

@@ -19,7 +19,7 @@ from rich.style import Style
 from convend_tui.tui.blocks import MAX_NESTING, Blocks, closing, list_start, make_parser, marker_of
 from convend_tui.tui.code import code_lines
 from convend_tui.tui.palette import Palette
-from convend_tui.tui.wrap import Line, Margins, wrap
+from convend_tui.tui.wrap import Line, Margins, decorated, wrap
 
 Kind = Literal["block", "item", "code", "rows"]
 
@@ -30,6 +30,9 @@ _MAX_CELLS: Final = 20_000
 _MAX_WORK: Final = 20_000
 """Lines of a text, those of tables and of nested quotes counted several times: more would take over a second. The text
 is shown as it was typed."""
+_AS_TYPED: Final = "⋯ shown as typed: too much to lay out"
+DELIMITERS: Final = re.compile(r"^ {0,3}(?:\| *)?:?-+:? *(?:\| *:?-+:? *)*(?:\| *)?\n", re.MULTILINE)
+"""What may be the line below the head of a table."""
 _QUOTES: Final = re.compile(r"^[ \t\-+*\d.)]{0,20}>[> \t\-+*]*", re.MULTILINE)
 
 
@@ -79,13 +82,15 @@ def parser() -> MarkdownIt:
     return make_parser()
 
 
-def parse(source: str, *, number: int | None = None, gap: bool = True) -> tuple[list[Unit], dict[str, Any]]:
-    """The units of `source`, which has been made visible, and the link definitions in it.
+def parse(
+    source: str, *, number: int | None = None, gap: bool = True, refs: dict[str, Any] | None = None
+) -> tuple[list[Unit], dict[str, Any]]:
+    """The units of `source`, which has been made visible, and the link definitions in it, added to `refs`.
 
     `number` and `gap` belong to the first unit: its number, if it goes on with a list, and whether a gap is
     before it.
     """
-    refs: dict[str, Any] = {}
+    refs = {} if refs is None else refs
     if _is_too_much(source):
         # As one paragraph: while the text grows, it is settled in pieces as such.
         block = [Token("paragraph_open", "p", 1, map=[0, source.count("\n") + (not source.endswith("\n"))])]
@@ -111,6 +116,10 @@ def parse(source: str, *, number: int | None = None, gap: bool = True) -> tuple[
 def _is_too_much(source: str) -> bool:
     """Whether parsing would take too long, whatever the text is."""
     lines = source.count("\n")
+    # A row that is short of cells is filled up, and so has as many as the head.
+    widest = max((found[0].count("|") for found in DELIMITERS.finditer(source)), default=0)
+    if lines * widest > _MAX_CELLS:
+        return True
     if lines < _MAX_WORK // MAX_NESTING:
         return False
     # Each line is looked at once for every quote that it might go on with.
@@ -151,7 +160,8 @@ def render(unit: Unit, refs: dict[str, Any], width: int, palette: Palette) -> li
     if unit.kind == "code":
         return code_lines(unit.source, unit.marker, width, palette, Margins(), label=unit.first)
     if _is_unfit(unit):
-        return wrap([(unit.source, Style.null())], width)
+        word = [(_AS_TYPED, palette.style("dim") + Style(italic=True))]
+        return [*wrap([(unit.source, Style.null())], width), *decorated(wrap(word, width))]
     blocks = Blocks(parser(), refs, width, palette)
     if unit.kind == "item":
         return blocks.item(unit.tokens, unit.marker)

@@ -1,18 +1,20 @@
 """Which items of a long list are rendered, and where the screen stands in it. No widget, no screen.
 
-Items near the screen are rendered and count with their real heights, all others with an estimate. When a real
-height takes the place of an estimate, the first visible line (the anchor) keeps its place on the screen.
+Items near the screen are rendered and count with their real heights, all others with an estimate; of an item in
+pieces (see pieces.py) only the pieces near the screen. When a real height takes the place of an estimate, the first
+visible line (the anchor) keeps its place on the screen.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from convend_tui.tui.offsets import Heights
 from convend_tui.tui.palette import Palette, Tone
+from convend_tui.tui.pieces import Sheet
 from convend_tui.tui.wrap import Line
 
 _KEPT: Final = 200
@@ -42,11 +44,12 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The first visible line: the `line` of the item `index`, which had `height` lines."""
+    """The first visible line: the `line` of a piece of the item `index`. The piece had `height` lines."""
 
     index: int = 0
     line: int = 0
     height: int = 1
+    piece: int = 0
 
 
 class Viewport:
@@ -67,7 +70,10 @@ class Viewport:
         self.window = range(0)
         """The items that are rendered for the screen as it is."""
         self._known: list[bool] = []
-        self._shown: OrderedDict[str, Sequence[Line]] = OrderedDict()
+        self._shown: dict[str, Sheet] = {}
+        self._rendered: OrderedDict[str, Item] = OrderedDict()
+        """Items that were asked for their lines and may still hold them, the longest unseen first. It outlives
+        `_shown`, which a change of the list empties: a chat changes with each turn."""
 
     def set_items(self, items: Iterable[Item], *, keep_anchor: bool) -> bool:
         """Hold other items. Returns whether the anchor could be kept; if not, it is at the beginning."""
@@ -75,7 +81,7 @@ class Viewport:
         key = self.items[old.index].key if keep_anchor and old.index < len(self.items) else None
         self._take(list(items))
         place = self.index.get(key) if key is not None else None
-        self.anchor = Anchor() if place is None else Anchor(place, old.line, old.height)
+        self.anchor = Anchor() if place is None else replace(old, index=place)
         return place is not None
 
     def _take(self, items: list[Item]) -> None:
@@ -138,46 +144,102 @@ class Viewport:
         # Before the screen is known all heights are made up, and made anew once it is.
         return max(1, item.estimate(self.width)) + self.gap if self.width else 1
 
-    def lines(self, place: int) -> Sequence[Line]:
-        """The lines of an item as they were last rendered."""
-        found = self._shown.get(self.items[place].key)
-        return self.items[place].lines(self.width, self.palette) if found is None else found
+    def sheet(self, place: int) -> Sheet:
+        """The lines of an item as they are laid out."""
+        item = self.items[place]
+        sheet = self._shown.get(item.key)
+        if sheet is None or not self._known[place]:
+            sheet = self._shown[item.key] = Sheet(item.lines(self.width, self.palette))
+            self._known[place] = True
+            self.heights[place] = sheet.height + self.gap
+        self._rendered[item.key] = item
+        self._rendered.move_to_end(item.key)
+        return sheet
+
+    def line(self, row: int) -> tuple[int, int, int, Line | None]:
+        """What stands on a row of the list: the item, its piece, the line of the piece by its number, and itself (None
+        in the gap after an item). After the end the item is `len(items)`.
+        """
+        place, within = self.heights.find(row)
+        if place >= len(self.items):
+            return place, 0, 0, None
+        sheet = self.sheet(place)
+        piece, number = sheet.find(within)
+        lines = sheet.lines(piece)
+        return place, piece, number, lines[number] if number < len(lines) else None
 
     def measured(self, place: int) -> int:
-        """The height of an item, which is rendered if it was not."""
-        item = self.items[place]
-        if not self._known[place] or item.key not in self._shown:
-            lines = item.lines(self.width, self.palette)
-            self._shown[item.key] = lines
-            self._known[place] = True
-            self.heights[place] = len(lines) + self.gap
-        self._shown.move_to_end(item.key)
+        """The height of an item, which is rendered if it was not; of one in pieces, what is known of it."""
+        sheet = self.sheet(place)
+        if sheet.count == 1:
+            self._measured(place, 0)
         return self.heights[place]
 
+    def _measured(self, place: int, piece: int) -> int:
+        """The height of a piece, which is rendered if it was not; of the last one, with the gap after the item."""
+        sheet = self.sheet(place)
+        height = sheet.measured(piece)
+        self.heights[place] = sheet.height + self.gap
+        return height + (self.gap if piece == sheet.count - 1 else 0)
+
     def remeasure(self, place: int) -> None:
-        """The item at `place` is another than it was: render it if it is near the screen."""
+        """The item at `place` is another than it was: lay it out if it is near the screen."""
+        before = self._shown.pop(self.items[place].key, None)
         self._known[place] = False
-        self._shown.pop(self.items[place].key, None)
-        if self.width and place in self.window:
-            height = self.measured(place)
-        else:
-            height = self.heights[place] = self._estimated(self.items[place])
-        if place == self.anchor.index:  # it grew at its end: what is read stays where it is
-            self.anchor = Anchor(place, min(self.anchor.line, height - 1), height)
+        is_near = self.width and place in self.window
+        if not is_near:
+            self.heights[place] = self._estimated(self.items[place])
+        if place != self.anchor.index or not is_near:
+            if is_near:
+                self.measured(place)
+            return
+        # It grew at its end: what is read stays where it is.
+        line = self.anchor.line + (before.offset(self.anchor.piece) if before is not None else 0)
+        sheet, piece = self.sheet(place), 0
+        while before is not None and before.count == 1 and piece < sheet.count and sheet.offset(piece) <= line:
+            self._measured(place, piece)
+            piece += 1
+        self.anchor = self._anchor_in(place, line)
+
+    def _anchor_in(self, place: int, line: int) -> Anchor:
+        """The anchor at a line of an item."""
+        sheet = self.sheet(place)
+        piece, within = sheet.find(line)
+        height = sheet.guessed(piece) + (self.gap if piece == sheet.count - 1 else 0)
+        return Anchor(place, max(0, min(within, height - 1)), height, piece)
 
     def anchor_at(self, line: int) -> Anchor:
         """The anchor for a screen whose first line is `line` of the list."""
         place, within = self.heights.find(max(0, line))
         if place >= len(self.items):
             return self.anchor
-        return Anchor(place, within, self.heights[place])
+        guess = self.heights[place]
+        self.sheet(place)
+        # A guess was replaced: the same share of the item is above the screen.
+        return self._anchor_in(place, within * self.heights[place] // max(1, guess))
 
     def anchor_above(self, place: int, lines: int) -> Anchor:
         """The line that is `lines` lines above the first line of the item at `place`."""
-        while lines > 0 and place > 0:
-            place -= 1
-            lines -= self.measured(place)
-        return Anchor(place, max(0, -lines), self.measured(place)) if self.items else Anchor()
+        if not self.items:
+            return Anchor()
+        piece = 0
+        while lines > 0 and (above := self._above(place, piece)) is not None:
+            place, piece = above
+            lines -= self._measured(place, piece)
+        place = min(place, len(self.items) - 1)
+        return Anchor(place, max(0, -lines), self._measured(place, piece), piece)
+
+    def _above(self, place: int, piece: int) -> tuple[int, int] | None:
+        """The item and the piece above a piece."""
+        if piece:
+            return place, piece - 1
+        return (place - 1, self.sheet(place - 1).count - 1) if place else None
+
+    def _below(self, place: int, piece: int) -> tuple[int, int] | None:
+        """The item and the piece below a piece."""
+        if piece + 1 < self.sheet(place).count:
+            return place, piece + 1
+        return (place + 1, 0) if place + 1 < len(self.items) else None
 
     def settle(self, view: int) -> int:
         """Render what a screen of `view` lines shows, and a screen above and below it.
@@ -187,32 +249,34 @@ class Viewport:
         if not self.items:
             self.anchor, self.window = Anchor(), range(0)
             return 0
-        last_item = len(self.items) - 1
         anchor = self.anchor_above(len(self.items), view) if self.following else self.anchor
-        place = min(anchor.index, last_item)
-        height = self.measured(place)
+        place = min(anchor.index, len(self.items) - 1)
+        piece = min(anchor.piece, self.sheet(place).count - 1)
+        height = self._measured(place, piece)
         line = anchor.line
         if height != anchor.height:
-            # A guess was replaced: the same share of the item is above the screen.
-            line = min(line * height // max(1, anchor.height), height - 1)
-        last, below = place, height - line
-        while last < last_item and below < 2 * view:
-            last += 1
-            below += self.measured(last)
-        first, above = place, line
+            # A guess was replaced: the same share of it is above the screen.
+            line = max(0, min(line * height // max(1, anchor.height), height - 1))
+        last, below = (place, piece), height - line
+        while below < 2 * view and (lower := self._below(*last)) is not None:
+            last = lower
+            below += self._measured(*last)
+        first, above = (place, piece), line
         # Where little is below, the screen reaches further up.
-        while first > 0 and above < view + max(0, view - below):
-            first -= 1
-            above += self.measured(first)
-        self.window = range(first, last + 1)
-        top = max(0, min(self.heights.offset(place) + line, self.heights.total - view))
+        while above < view + max(0, view - below) and (upper := self._above(*first)) is not None:
+            first = upper
+            above += self._measured(*first)
+        self.window = range(first[0], last[0] + 1)
+        offset = self.heights.offset(place) + self.sheet(place).offset(piece)
+        top = max(0, min(offset + line, self.heights.total - view))
         self.anchor = self.anchor_at(top)
         self._forget_far()
         return top
 
     def _forget_far(self) -> None:
-        while len(self._shown) > max(_KEPT, 2 * len(self.window)):
-            key, _ = self._shown.popitem(last=False)
-            forget = getattr(self.items[self.index[key]], "forget", None)
+        while len(self._rendered) > max(_KEPT, 2 * len(self.window)):
+            key, item = self._rendered.popitem(last=False)
+            self._shown.pop(key, None)
+            forget = getattr(item, "forget", None)
             if forget is not None:
                 forget()

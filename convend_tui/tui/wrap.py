@@ -152,6 +152,11 @@ def wrap(spans: Sequence[Span], width: int, margins: Margins | None = None, *, s
     return lines
 
 
+def decorated(lines: Iterable[Line]) -> list[Line]:
+    """Lines of the program's own, which are not copied with the conversation."""
+    return [Line(line.segments, line.cells, "", line.soft, sum(len(s.text) for s in line.segments)) for line in lines]
+
+
 class SpanCutter:
     """Cuts styled segments out of spans, front to back."""
 
@@ -250,17 +255,16 @@ def hard_breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def joined(lines: Sequence[Line], span_of: Callable[[int], tuple[int, int] | None], first: int) -> str:
-    """The selected text of some lines, with wrapped lines joined again.
+def joined(lines: Iterable[tuple[int, Line]], span_of: Callable[[int], tuple[int, int] | None]) -> str:
+    """The selected text of some lines, each with the number of its row, with wrapped lines joined again.
 
     Args:
         span_of: the selected span of a row by its number, as Textual's `Selection.get_span` gives it; an end of -1
             is the end of the line, None is no part of it.
-        first: the number of the first line's row.
     """
     words: list[str] = []
-    for number, line in enumerate(lines):
-        span = span_of(first + number)
+    for row, line in lines:
+        span = span_of(row)
         if span is not None:
             words.append("\n" if words and not line.soft else "")
             words.append(line.text[max(0, span[0]) : len(line.text) if span[1] == -1 else max(0, span[1])])

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import disk, echo, flip, importing, index, mutations, risk, start, tree
+from tests.bench import disk, echo, flip, importing, index, long, mutations, risk, start, tree
 from tests.bench.table import Row, table
 
 BENCHES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "start": start.measure,
     "memory": start.settled,
     "echo": echo.measure,
+    "long": long.measure,
     "append": disk.measure,
     "flip": flip.measure,
     "tree": tree.measure,

@@ -1,6 +1,7 @@
 """A server that streams long replies at a steady rate: `python -m tests.bench.streams` prints its address and key.
 
-The last word of the last message says what is streamed: one of `KINDS`.
+The last word of the last message says what is streamed: one of `KINDS`, or the number of a turn for a reply of ordinary
+length, at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import random
 import threading
 
 from tests.referee import Reply, Text, ThreadedReferee
-from tests.referee.prose import ramble
+from tests.referee.prose import essay, ramble
 from tests.referee.scenario import typed_text
 from tests.referee.script import Json
 
@@ -36,7 +37,15 @@ def reply(kind: str) -> str:
 
 def answer(request: Json) -> Reply:
     """The script of the server."""
-    return Reply([Text(reply(typed_text(request["messages"][-1]).split()[-1]), rate=RATE, chunk=CHUNK)])
+    asked = typed_text(request["messages"][-1]).split()[-1]
+    if asked.isdecimal():
+        return Reply([Text(f"{essay(asked, random.Random(asked))}\n\n{turn_end(int(asked))}")])
+    return Reply([Text(reply(asked), rate=RATE, chunk=CHUNK)])
+
+
+def turn_end(number: int) -> str:
+    """The last line of the reply to the turn of that number, a word so that it is painted in one piece."""
+    return f"answered-{number}."
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import pytest
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
-from tests.engine.test_cli import Home, Json
+from tests.engine.commands import Home, Json
 from tests.making import Branch, at
 
 THREAD = "20261122T000001-00000001"

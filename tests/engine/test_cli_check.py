@@ -10,7 +10,7 @@ import pytest
 
 from convend_tui.store.check import MOST, Checker
 from convend_tui.thread import records as r
-from tests.engine.test_cli import Home, chat
+from tests.engine.commands import Home, chat
 from tests.making import Branch, at, call, result
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
@@ -238,7 +238,8 @@ def test_in_words_each_file_stands_over_what_is_wrong_with_it(place: Place) -> N
     assert lines[1].startswith("  line 3 is broken")
     assert lines[2] == "  2 messages answer messages that are not in the file"
     assert lines[3].startswith("  there are records about messages that are not in the file: ")
-    assert lines[4:] == ["Read 2 threads with 7 messages. Something is wrong in 1 place."]
+    assert lines[4:] == ["Read 2 threads with 7 messages."]
+    assert done.stderr == "convend: Something is wrong in 1 place.\n"
     assert "\x1b" not in done.stdout
     assert all(len(line) < 320 for line in lines[1:])
 

@@ -15,12 +15,11 @@ import pytest
 
 from convend_tui import __version__, logfile
 from convend_tui.cli import doctor
-from convend_tui.cli.doctor import folders, program, terminal, threads
+from convend_tui.cli.doctor import folders, threads
 from convend_tui.cli.doctor.finding import Finding
-from convend_tui.config import Config, Server
 from convend_tui.model.connect import CONNECT_HINT
 from tests import making
-from tests.engine.test_cli import CONFIG, Home, Json, chat
+from tests.engine.commands import CONFIG, Home, Json, chat
 from tests.referee import HttpError, ThreadedReferee
 
 TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
@@ -116,16 +115,6 @@ def test_as_json_each_finding_is_an_object(place: Home) -> None:
         *("Program", "Terminal", "Folders", "Settings", "Servers", "Threads"),
     ]
     assert told(lines, "not asked (--offline)")["said"].startswith("referee (")
-
-
-def test_neither_the_screen_nor_the_sdk_is_loaded_offline(place: Home) -> None:
-    code = (
-        "import sys; from convend_tui.cli import main; code = main(['doctor', '--offline', '--json']); "
-        "print(code, sorted({n.partition('.')[0] for n in sys.modules} & "
-        "{'textual', 'anthropic', 'httpx2', 'pydantic'}), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=place.environ, check=False)
-    assert done.stderr.decode() == "0 []\n"
 
 
 def test_a_wrong_key_a_missing_one_and_a_server_that_is_not_there(patient: Patient, referee: ThreadedReferee) -> None:
@@ -297,83 +286,8 @@ def test_the_last_crash_is_told(place: Home) -> None:
     assert str(logfile.file_in(place.paths)) in str(one.mend)
 
 
-# -- the terminal and the program ---------------------------------------------------------------------------------
-
-
-def seen(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] | None, **environ: str) -> list[Finding]:
-    """What is said of a terminal."""
-    monkeypatch.setattr(terminal, "_size", lambda: size)
-    monkeypatch.setattr(terminal.sys, "platform", "linux")
-    return list(terminal.examine(environ))
-
-
-def test_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = seen(monkeypatch, (120, 40), **TERMINAL, TMUX="", SSH_CONNECTION="1 2 3 4")
-    assert {one.state for one in good} == {"ok"}
-    assert found(good, "TERM=xterm-256color, over ssh")
-    assert found(good, "120 columns, 40 rows")
-    assert found(good, "told apart").mend is None
-    poor = seen(monkeypatch, (40, 10), TERM="dumb", LANG="C", NO_COLOR="1")
-    assert found(poor, "TERM is dumb").state == "wrong"
-    assert found(poor, "little room").state == found(poor, "is not UTF-8 (LANG=C)").state == "warning"
-    assert found(poor, "NO_COLOR is set").state == "ok"
-    pipe = seen(monkeypatch, None)
-    assert found(pipe, "TERM is not set: the screen").state == "warning"
-    assert found(pipe, "The locale is not set").state == "warning"
-    assert found(seen(monkeypatch, (80, 24), TERM="xterm-256color"), "256 colours").mend
-    hostile = seen(monkeypatch, (80, 24), TERM="x\x1b]0;evil\x07\n" + "y" * 500)
-    assert all("\x1b" not in one.said and len(one.said) < 300 for one in hostile)
-
-
-def test_a_slow_escape_of_tmux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tmux = tmp_path / "tmux"
-    tmux.write_text("#!/bin/sh\necho 500\n")
-    tmux.chmod(0o700)
-    monkeypatch.setattr(terminal.shutil, "which", lambda name: str(tmux))
-    one = found(seen(monkeypatch, (80, 24), **TERMINAL, TMUX="/tmp/x,1,0"), "tmux holds Esc back for 500 ms")
-    assert (one.state, one.mend) == ("warning", "In tmux.conf: set -sg escape-time 10")
-    tmux.write_text("#!/bin/sh\nexit 1\n")
-    assert {one.state for one in seen(monkeypatch, (80, 24), **TERMINAL, TMUX="/tmp/x,1,0")} == {"ok"}
-
-
-@pytest.mark.parametrize(
-    ("version", "requirement", "fits"),
-    [
-        ("8.2.8", "textual<9,>=8.2.6", True),
-        ("8.2.5", "textual<9,>=8.2.6", False),
-        ("9.0", "textual<9,>=8.2.6", False),
-        ("8.10.0", "textual>=8.9", True),
-        ("8.3.0rc1", "textual>=8.2.6", True),
-        ("2025.1", "x", True),
-        ("1.2", 'tomli-w>=1.2; python_version < "3.0"', True),
-    ],
-)
-def test_versions_against_their_bounds(version: str, requirement: str, fits: bool) -> None:
-    assert program.fits(version, requirement) is fits
-
-
-def test_packages_that_are_missing_or_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program.metadata, "requires", lambda name: ["no-such-package-here>=1", "textual>=999"])
-    missing, other = program._packages()
-    assert (missing.state, missing.said) == ("wrong", "The package no-such-package-here is missing.")
-    assert (other.state, "is made for textual>=999" in other.said) == ("warning", True)
-    monkeypatch.setattr(program, "has_fts5", lambda: False)
-    assert program._sqlite().state == "warning"
-    monkeypatch.setattr(program.shutil, "which", lambda name: None)
-    assert "git is not installed" in program._git().said
-
-
-def test_pages_fit_eighty_columns_whatever_is_said() -> None:
-    one = Finding("Area", "warning", "word " * 300 + "\x1b[31m\nx", "mend " * 50)
-    lines = doctor.page(one).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("  warning  word")
-    assert "\x1b" not in "".join(lines)
-    assert doctor._sum({"ok": 3, "warning": 1, "wrong": 0}) == "1 warning. convend works."
-    assert doctor._sum({"ok": 3, "warning": 2, "wrong": 2}) == "2 things are wrong, 2 warnings."
-
-
-def test_no_server_is_asked_twice_and_none_without_a_name() -> None:
-    config = Config(servers=(Server("a", "http://127.0.0.1:9"),))
-    (one,) = list(doctor.servers._without_asking(config.servers[0]))
-    assert one.said == "a (127.0.0.1:9): it has no key; it was not asked (--offline)."
+def test_settings_that_cannot_be_read_have_no_line_to_correct(place: Home) -> None:
+    place.paths.config_file.unlink()
+    place.paths.config_file.mkdir()
+    (wrong,) = [one for one in doctor.examine(place.paths, offline=True) if one.area == "Settings"]
+    assert (wrong.state, wrong.mend) == ("wrong", "Correct that; convend does not start before.")

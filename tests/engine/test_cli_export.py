@@ -6,18 +6,15 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from convend_tui.thread import records as r
-from tests.engine.test_cli import Home, chat, ended_chat
+from tests.engine.commands import FORMATS, Home, chat, ended_chat
 from tests.making import Branch, at, text
 from tests.unit.test_request import objections
-
-FORMATS = ("markdown", "html", "json", "jsonl", "messages", "asciicast")
 
 
 @pytest.fixture
@@ -32,9 +29,7 @@ def file_of(home: Home, thread: str) -> Path:
 
 def out_of(home: Home, *words: str) -> bytes:
     """Standard output of an export, byte for byte."""
-    done = subprocess.run(
-        home.command("export", *words), capture_output=True, env=home.environ, cwd=home.root, check=False
-    )
+    done = home.run_bytes("export", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -178,21 +173,6 @@ def test_a_settings_file_that_is_wrong_is_in_the_way_of_a_request_only(home: Hom
     (home.root / "config.toml").write_text("[[server]]\nnmae = 1\n")
     for name in FORMATS:
         assert home.run("export", thread, "--format", name).returncode == (name == "messages")
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_export_loads_neither_the_screen_nor_the_sdk(home: Home, name: str) -> None:
-    ended_chat(home)
-    program = (
-        "import sys; from convend_tui.cli import main; code = main(sys.argv[1:]); "
-        "print(code, sorted({n.partition('.')[0] for n in sys.modules} & "
-        "{'textual', 'anthropic', 'httpx2', 'pydantic', 'filelock'}), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "export", "@last", "--format", name],
-        capture_output=True, env=home.environ, cwd=home.root, check=False,
-    )  # fmt: skip
-    assert done.stderr.decode() == "0 []\n"
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from convend_tui.errors import NotFound, StoreError
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
-from tests.engine.test_cli import Home, chat
+from tests.engine.commands import Home, chat
 from tests.making import Branch, at, text
 
 
@@ -136,21 +134,6 @@ def test_search_without_a_cache_folder(home: Home) -> None:
     assert done.returncode == 0
     assert "m0001" in done.stdout and "cannot be kept" in done.stderr
     assert home.run("list").returncode == 0
-
-
-def test_search_loads_neither_the_screen_nor_the_sdk(home: Home) -> None:
-    home.save(chat())
-    program = (
-        "import sys; from convend_tui.cli import main; code = main(sys.argv[1:]); "
-        "print(code, sorted({n.partition('.')[0] for n in sys.modules} & "
-        "{'textual', 'anthropic', 'httpx2', 'pydantic', 'filelock'}), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "search", "fox"],
-        capture_output=True, env=home.environ, cwd=home.root, check=False,
-    )  # fmt: skip
-    assert done.stderr.decode() == "0 []\n"
-    assert b"m0001" in done.stdout
 
 
 # -- title and pin --------------------------------------------------------------------------------------------

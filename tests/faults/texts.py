@@ -68,7 +68,7 @@ LARGE = {
     "backticks": "".join("`" * length + " " for length in range(1, 340)),
     "fences": "```\n~~~\n" * (_N // 8),
     "code": "```python\n" + 'x = "a" # b\n' * (_N // 12),
-    "code of brackets": "```perl\n" + "s{{{" * (_N // 4),
+    "code of brackets": "```perl\n" + "s{{{" * (_N // 16),
     "a wide table": "|" + "a|" * 8000 + "\n|" + "-|" * 8000 + "\n|" + "b|" * 8000,
     "a tall table": "|a|b|\n|-|-|\n" + "|c|d|\n" * (_N // 6),
     "definitions": "".join(f"[r{number}]: http://x/{number}\n" for number in range(_N // 20)) + "\n" + "[r1] " * 1000,
@@ -83,6 +83,75 @@ LARGE = {
     "NUL": "\0" * _N,
 }
 """What is long, or slow to parse."""
+
+_CODE = {
+    "python": 'def f(x, y="a"):  # b\n    return {"k": [x, 1.5]} or None\n',
+    "javascript": 'const f = async (x) => { return `a${x}` + /re/g.exec("b") }; // c\n',
+    "html": '<div class="a"><b>x</b>&amp;<script>var a = 1;</script></div>\n',
+    "cpp": 'R"a( template<class T> auto f(std::vector<T>& x) -> int { return x.size(); } // c\n',
+    "perl": "s{{{ s{{{ s{{{\n",
+    "sql": "SELECT /* /* a, 'b FROM c;\n",
+    "bash": 'for x in "$(`$("; do echo "${x%%.*}"; done\n',
+    "delphi": "{(*{(*{(*\n",
+}
+_REPEATED = {
+    "no spaces": "x",
+    "wide": "汉",
+    "wide words": "汉字漢字 ",
+    "families": "👩\u200d🚀",
+    "Hindi": "नमस्ते",
+    "combining": "a\u0301\u0302\u0303",
+    "overrides": "\u202eab ",
+    "lines": "a\n",
+    "paragraphs": "some *words* in a `paragraph` of **text** with [a link](http://x.y), as replies have them\n\n",
+    "quotes": "> > > > > a\n",
+    "quotes, deep": "> " * 30 + "a\n",
+    "points": "- a\n",
+    "points of two kinds": "- a\n* b\n",
+    "points, numbered": "1. a\n",
+    "points in points": "- a\n  - b\n    - c\n",
+    "points, deep": "".join("  " * depth + "- a\n" for depth in range(35)),
+    "brackets": "[" * 1900 + "\n\n",
+    "links not closed": "[a](" * 900 + "\n\n",
+    "images": "![",
+    "emphasis": "*",
+    "emphasis, mixed": "*a_ **b " * 400 + "\n\n",
+    "emphasis, closed by more": "**a*b" * 700 + "\n\n",
+    "backticks": "``` `` ` ",
+    "fences": "```\n~~~\n",
+    "small tables": "|a|b|\n|-|-|\n|c|d|\n\n",
+    "definitions": "[r]: http://x/y\n",
+    "definitions, broken": "[a]:\n",
+    "headings": "# head\n",
+    "headings, underlined": "a\n=\n",
+    "tags": "<a ",
+    "HTML": "<div>\n<p>a</p>\n</div>\n\n",
+    "entities": "&amp;&#27;",
+    "empty lines": "\n",
+}
+
+
+def of_length(length: int) -> dict[str, str]:
+    """Texts of about `length` characters, by what they are."""
+
+    def filled(text: str) -> str:
+        return (text * (length // len(text) + 1))[:length]
+
+    wide = 1000
+    return {
+        **{name: filled(text) for name, text in _REPEATED.items()},
+        **{f"code: {language}": f"```{language}\n{filled(text)}" for language, text in _CODE.items()},
+        "code in one line": "```python\n" + filled("x = 1;"),
+        "a point with many": "- a\n" + filled("  - b\n"),
+        "a point with lines": "- a\n" + filled("b\n"),
+        "a quote with lines": ">" * wide + "a\n" + filled("b\n"),
+        "a tall table": "|a|b|\n|-|-|\n" + filled("|c|d|\n"),
+        "a wide table": "|" + "a|" * wide + "\n|" + "-|" * wide + "\n" + filled("|" + "b|" * wide + "\n"),
+        "a table short of cells": "|" + "a|" * wide + "\n|" + "-|" * wide + "\n" + filled("|b\n"),
+        "backticks, longer and longer": "".join("`" * n + " " for n in range(1, max(2, int((2 * length) ** 0.5)))),
+        "a long address": "[a](http://" + filled("%c3%a4") + ")",
+    }
+
 
 RAW = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What no line on a screen may hold; the newline is looked at apart."""

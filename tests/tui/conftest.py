@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 from textual import events
-from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets._toast import Toast
 
@@ -20,12 +20,13 @@ from convend_tui import config, logfile, paths
 from convend_tui.model import local_weights
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
+from convend_tui.tui import screen
 from convend_tui.tui.app import ConvendApp
 from convend_tui.tui.screen import ChatScreen
 from tests import making
 from tests.making import Branch
 from tests.referee import Partner, ThreadedReferee
-from tests.tui.waiting import until
+from tests.tui.waiting import at_once, until
 
 Json = dict[str, Any]
 SIZE = (110, 36)
@@ -96,10 +97,10 @@ class Person:
         """Whether no reply is coming in."""
         return self.chat.conversation.turn is None
 
-    async def until(self, predicate: Callable[[], object], timeout: float = 15) -> None:
+    async def until(self, predicate: Callable[[], object], timeout: float = 40) -> None:
         """Wait for what is to come true."""
         try:
-            await until(self.pilot, lambda: self.app._exception or predicate(), timeout, every=0.04)
+            await until(self.pilot, lambda: self.app._exception or predicate(), timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.screen}\n{self.told}") from error
         if self.app._exception:
@@ -122,14 +123,8 @@ class Person:
         await self.until(lambda: any(part in sentence for sentence in self.heard))
 
     async def press(self, *keys: str) -> None:
-        """Press keys one after the other. (`Pilot.press` does the same, and waits three times as long.)"""
-        driver = self.app._driver
-        assert driver is not None
-        for key in keys:
-            name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
-            char = key if len(key) == 1 else None
-            driver.send_message(events.Key(name, char))
-            await self.pilot.pause()
+        """Press keys one after the other."""
+        await self.pilot.press(*keys)
 
     async def writes(self, text: str) -> None:
         """Go to the composer, and put a text into it at once."""
@@ -149,7 +144,7 @@ class Person:
             before = len(self.chat.conversation.thread.messages) if self.chat.conversation.thread else 0
             await self.writes(text)
             await self.press("enter")
-            await self.until(lambda: self.idle and self._more_than(before), timeout=30)  # noqa: B023
+            await self.until(lambda: self.idle and self._more_than(before))  # noqa: B023
 
     def _more_than(self, count: int) -> bool:
         thread = self.chat.conversation.thread
@@ -159,7 +154,10 @@ class Person:
         """Go to the conversation, and wait until letters are commands."""
         if not self.chat.transcript.has_focus:
             await self.press("escape")
-        await self.until(lambda: self.chat.transcript.has_focus and monotonic() > self.chat._quiet_until)
+        await self.until(lambda: self.chat.transcript.has_focus)
+        if math.isinf(self.chat._quiet_until):
+            await self.press("k")  # a lock fell on a draft: the first key does nothing
+        await self.until(lambda: monotonic() > self.chat._quiet_until)
 
     async def goes_to(self, part: str) -> None:
         """Focus the newest message on the path that begins with these words, by the keyboard alone."""
@@ -214,6 +212,12 @@ class Home:
         config.save_choices(self.paths, config.Choices(tour=True))
         # Whether the extra `local` is installed must not matter; where it should, the test says so.
         monkeypatch.setattr(local_weights, "server_available", lambda: False)
+        making.skip_certificates(monkeypatch)
+        at_once(monkeypatch)
+        # What a person does not notice a test waits for again and again: the list after the first paint, and the
+        # moment after typing in which letters are no commands yet.
+        monkeypatch.setattr(screen, "LATER_S", 0.001)
+        monkeypatch.setattr(screen, "QUIET_S", 0.1)
 
     def first_run(self) -> None:
         """Nobody has started convend here yet."""
@@ -279,6 +283,12 @@ class Home:
             await pilot.press("ctrl+q")
             await app.models.close()
             logfile.stop()
+
+
+@pytest.fixture(autouse=True)
+def promptly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits longer for the app than it must."""
+    at_once(monkeypatch)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ async def test_of_several_one_is_picked(home: Home) -> None:
         await me.sees("Compare with which branch?", "beside it: One answer.", "beside it: Another answer.")
         await me.pastes("Another")
         await me.press("enter")
-        await me.sees("Compare · words", "Another answer.", "A third answer.")
+        await me.sees("Compare · what differs", "Another answer.", "A third answer.")
 
 
 async def test_without_a_second_branch_there_is_nothing_to_compare(home: Home) -> None:

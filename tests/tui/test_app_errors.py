@@ -55,6 +55,7 @@ async def test_a_wrong_key_and_a_missing_one(online: Home, referee: ThreadedRefe
         await me.writes("Hello")
         await me.press("enter")
         await me.reads("The server referee did not accept the key (401). Check the key")
+        await me.until(lambda: me.idle)
         assert me.typed == "Hello"
     online.key("")
     async with online.app() as me:

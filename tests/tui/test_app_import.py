@@ -14,7 +14,7 @@ from convend_tui.exchange import importing
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
 from convend_tui.tui.items import MessageItem
-from tests.engine.test_cli_import import conversation, said
+from tests.engine.exports import conversation, said
 from tests.making import Branch
 from tests.tui.conftest import Home, Person
 
@@ -22,7 +22,7 @@ from tests.tui.conftest import Home, Person
 async def imports(person: Person, name: str) -> None:
     """By the command, as the palette runs it."""
     person.chat.action_do("import")
-    await person.sees("Import chats", "Enter keeps it")
+    await person.sees("Import chats", "Enter brings them in")
     await person.pastes(name)
     await person.press("enter")
 

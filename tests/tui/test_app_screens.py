@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,20 +42,26 @@ files.sort(key=lambda file: file.stat().st_size, reverse=True)
 """
 
 
-def matches(me: Person, name: str) -> None:
-    """Compare the screen with a file; times of day and ages are made the same."""
-    shown = re.sub(r"\b\d\d:\d\d\b", "00:00", me.screen)
-    shown = re.sub(r"(?<= {2})(now|\d+ min) *$", "now", shown, flags=re.MULTILINE).rstrip("\n") + "\n"
+async def matches(me: Person, name: str) -> None:
+    """Wait until the screen is that of a file; times of day and ages are made the same."""
+
+    def shown() -> str:
+        text = re.sub(r"\b\d\d:\d\d\b", "00:00", me.screen)
+        return re.sub(r"(?<= {2})(now|\d+ min) *$", "now", text, flags=re.MULTILINE).rstrip("\n") + "\n"
+
     file = SCREENS / f"{name}.txt"
     if os.environ.get(WRITE):
-        file.write_text(shown, encoding="utf-8")
-    assert file.read_text(encoding="utf-8") == shown, f"the screen is another than {file}"
+        file.write_text(shown(), encoding="utf-8")
+    expected = file.read_text(encoding="utf-8")
+    with suppress(AssertionError):
+        await me.until(lambda: shown() == expected, timeout=5)
+    assert expected == shown(), f"the screen is another than {file}"
 
 
 async def test_the_first_run(home: Home) -> None:
     async with home.app((80, 24)) as me:
         await me.reads("No model is connected yet")
-        matches(me, "first_run")
+        await matches(me, "first_run")
 
 
 async def test_an_answer(online: Home, referee: ThreadedReferee) -> None:
@@ -65,7 +72,7 @@ async def test_an_answer(online: Home, referee: ThreadedReferee) -> None:
         await me.says("How do I find the largest files?")
         await me.sees("85 out", "now")
         await me.until(lambda: "▌  How do I find" in me.screen)
-        matches(me, "answer")
+        await matches(me, "answer")
 
 
 async def test_a_failure(online: Home, referee: ThreadedReferee) -> None:
@@ -75,7 +82,7 @@ async def test_a_failure(online: Home, referee: ThreadedReferee) -> None:
         await me.press("enter")
         await me.sees("Not answered yet")
         await me.until(lambda: me.idle)
-        matches(me, "failure")
+        await matches(me, "failure")
 
 
 async def test_an_ending(online: Home) -> None:
@@ -85,7 +92,7 @@ async def test_an_ending(online: Home) -> None:
         await me.press("ctrl+t", "enter")
         await me.reads("ended this conversation")
         await me.reading()
-        matches(me, "ending")
+        await matches(me, "ending")
 
 
 async def test_a_fork(online: Home) -> None:
@@ -93,7 +100,7 @@ async def test_a_fork(online: Home) -> None:
     async with online.app((110, 24)) as me:
         await me.press("ctrl+t", "enter")
         await me.goes_to("second question")
-        matches(me, "fork")
+        await matches(me, "fork")
 
 
 async def test_the_tree(online: Home) -> None:
@@ -105,7 +112,7 @@ async def test_the_tree(online: Home) -> None:
             await me.goes_to("Which one is faster?")
             await me.press("t")
             await me.until(lambda: "›◉" in me.screen)
-            matches(me, name)
+            await matches(me, name)
 
 
 async def test_the_list_on_a_narrow_screen(online: Home) -> None:
@@ -116,7 +123,7 @@ async def test_the_list_on_a_narrow_screen(online: Home) -> None:
     async with online.app((80, 24)) as me:
         await me.press("ctrl+t")
         await me.until(lambda: me.chat.thread_list.has_focus)
-        matches(me, "list")
+        await matches(me, "list")
 
 
 async def test_the_search(home: Home) -> None:
@@ -126,17 +133,17 @@ async def test_the_search(home: Home) -> None:
     async with home.app((80, 24)) as me:
         await me.press("ctrl+f")
         await me.sees("Filters, anywhere among the words")
-        matches(me, "search_empty")
+        await matches(me, "search_empty")
         await me.press(*"the")
         await me.sees("Trouble", "and then?", "⊘ ended")
-        matches(me, "search")
+        await matches(me, "search")
 
 
 async def test_the_help(online: Home) -> None:
     async with online.app((160, 48)) as me:
         await me.press("f1")
         await me.sees("Type to filter")
-        matches(me, "help")
+        await matches(me, "help")
 
 
 def test_the_readme_lists_every_key() -> None:

@@ -123,7 +123,7 @@ async def test_going_on_from_hit_to_hit(home: Home) -> None:
             await me.until(lambda hit=hit: here() == hit if hit[1] else here()[0] == hit[0])
             await me.sees(f"hit {step + 1} of {len(hits)}")
         await me.press("n")
-        await me.hears("This is the last hit.")
+        await me.hears("Next hit: This is the last hit.")
         await me.press("N")
         await me.sees(f"hit {len(hits) - 1} of {len(hits)}")
         assert len(messages) == 4

@@ -211,7 +211,7 @@ async def test_what_is_done_from_the_tree_is_done_to_its_row_and_the_branch_show
         await me.sees("⚑ aside")
         assert [label["message"] for label in me.records("label")] == ["m0002"]
         await me.press("d")
-        await me.sees("go on with the left")
+        await me.sees("Keep the left")
         await me.press("escape")
         await me.until(lambda: panel.rows.has_focus)
         await me.press("x")

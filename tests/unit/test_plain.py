@@ -75,6 +75,18 @@ def test_what_a_terminal_would_obey_is_shown_or_dropped(text: str, shown: str) -
     assert visible(text) == shown
 
 
+def test_no_character_without_a_width_comes_in_floods() -> None:
+    chars = [chr(code) for code in range(0x20, 0x20000) if not 0xD800 <= code < 0xE000]
+    jamo = [chr(code) for code in (*range(0x1160, 0x1200), *range(0xD7B0, 0xD800), 0x3164, 0xFFA0)]
+    marks = [char for char in chars if unicodedata.category(char) in ("Mn", "Me", "Mc", "Sk", "Cf")]
+    without = [char for char in (*jamo, *marks) if not cell_len(char)]
+    assert len(without) > 2000
+    for char in without:
+        shown = visible("x" + char * 50 + "y").replace("\n", "")
+        # Shown by a name, dropped, or no more of them than a base may have.
+        assert cell_len(shown) > 50 or len(shown) <= 10, hex(ord(char))
+
+
 @given(st.text(st.characters()) | NASTY, st.integers(0, 30))
 def test_one_line_fits_its_width(text: str, width: int) -> None:
     line = one_line(text, width)

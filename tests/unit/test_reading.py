@@ -153,6 +153,19 @@ def test_a_broken_value_is_found_without_reading_the_rest() -> None:
     assert asked <= 3
 
 
+@pytest.mark.parametrize("part", ["[],", '{"a":1},', "1,"])
+def test_a_value_of_very_many_parts_is_not_read(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(reading, "LARGE", 10_000)
+    monkeypatch.setattr(reading, "MOST_PARTS", 5_000)
+    data = f'{{"a":[{part * 9000}1]}}'.encode()
+    with pytest.raises(reading.Broken, match="too many parts"):
+        values_of(data, 1000)
+    with pytest.raises(reading.Broken, match="too many parts"):
+        reading.loads(data, "x")
+    words = b'["' + b"a, " * 3000 + b'"]'
+    assert len(values_of(words, 1000)) == 1
+
+
 def test_a_conversation_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LARGEST", 1 << 16)
     given_out = 0

@@ -59,6 +59,14 @@ def test_a_call_that_broke_off_before_it_was_judged_is_secret_too() -> None:
     assert preview(cut.path[1]) == "(no words)"
 
 
+def test_an_answer_that_nobody_may_see_is_no_sibling() -> None:
+    branch = Branch().typed("Hello").reply(call(explanation="SECRET"), kind="partial")
+    broken = branch.path.pop()
+    thread = branch.reply("I am here.").thread(SETTINGS, broken)
+    assert len(thread.siblings(branch.last)) == 2
+    assert thread.shown_siblings(branch.last) == seen.siblings(thread, branch.last) == [branch.last]
+
+
 def test_an_ending_without_verdicts_is_seen_as_a_whole() -> None:
     branch = Branch().typed("fool").reply("So.", call("1")).guard(result("1")).reply(call("2"))
     end = r.Ended(at=at(90), message=branch.last, cause="persistent_abuse", explanation="x")

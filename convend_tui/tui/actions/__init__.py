@@ -16,6 +16,7 @@ from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
 from convend_tui.tui.actions.pruning import Pruning
 from convend_tui.tui.actions.replaying import Replaying
+from convend_tui.tui.commands import BY_ID
 
 if TYPE_CHECKING:
     from convend_tui.tui.screen import ChatScreen
@@ -49,6 +50,11 @@ class Actions:
         """Why not now; None where it can be done."""
         check = self._find(f"why_not_{command_id}")
         return check() if check is not None else None
+
+    def label(self, command_id: str) -> str:
+        """What a command is called now: while somebody goes from hit to hit, some keys mean another thing."""
+        called = self._find(f"label_{command_id}")
+        return str(called()) if called is not None else BY_ID[command_id].label
 
     def run(self, command_id: str) -> None:
         """Do it."""

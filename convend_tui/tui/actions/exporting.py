@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convend_tui.errors import ConvendError
+from convend_tui.files import named
 from convend_tui.tui.actions.area import Area
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class Exporting(Area):
                 self._screen.run_worker(self._write(chosen, job, name), group="export")
 
         title = f"Export as {chosen.name}{', the whole tree' if job.tree else ''}"
-        prompt = Prompt(title, free_name(job.thread.title, chosen.suffixes[0], Path()), "A file that is new")
+        prompt = Prompt(
+            title, free_name(job.thread.title, chosen.suffixes[0], Path()), "A file that is new", enter="writes it"
+        )
         self._screen.convend.push_screen(prompt, write)
 
     async def _write(self, chosen: Format, job: Job, name: str) -> None:
@@ -68,9 +71,9 @@ class Exporting(Area):
         app = self._screen.convend
         missing: list[str] = []
         try:
-            file = Path(name).expanduser().absolute()
-        except RuntimeError:
-            app.tell(f"{name} cannot be written: there is no such home folder.", severity="error")
+            file = named(name).absolute()
+        except OSError as error:  # the folder in which convend was started is gone
+            app.tell(f"{name} cannot be written: {error.strerror or error}.", severity="error")
             return
         try:
             await asyncio.to_thread(write_export, chosen, replace(job, warn=missing.append), file)

@@ -27,8 +27,8 @@ class Importing(Area):
             if name:
                 self._start(Path(name))
 
-        hint = "Path of a zip, a JSON file, JSON Lines or a folder"
-        self._screen.convend.push_screen(Prompt("Import chats", "", hint), start)
+        hint = "A zip, JSON file or folder"
+        self._screen.convend.push_screen(Prompt("Import chats", "", hint, enter="brings them in"), start)
 
     def _start(self, file: Path) -> None:
         from convend_tui.tui.stoppable import Stoppable

@@ -12,6 +12,7 @@ from convend_tui.errors import StoreError
 from convend_tui.plain import one_line
 from convend_tui.store.library import LAST
 from convend_tui.tui.actions.area import STREAMING, Area
+from convend_tui.tui.commands import BY_ID
 from convend_tui.tui.notices import NoticeItem
 
 if TYPE_CHECKING:
@@ -73,14 +74,39 @@ class Searching(Area):
         search = self._search
         if search is None:
             return "Search for something first."
+        if step > 0 and search.may_go_on:
+            return None
         if not 0 <= search.place + step < len(search.hits):
             return "This is the last hit." if step > 0 else "This is the first hit."
         return None
 
     def _step(self, step: int) -> None:
-        assert self._search is not None
-        self._search = replace(self._search, place=self._search.place + step)
-        self._show()
+        search = self._search
+        assert search is not None
+        if search.place + step < len(search.hits):
+            self._search = replace(search, place=search.place + step)
+            self._show()
+        else:
+            self._screen.run_worker(self._ask_for_more(search), group="search", exclusive=True)
+
+    async def _ask_for_more(self, search: Search) -> None:
+        """The last hit of those that were asked for: ask for more, and go on where there are any."""
+        from convend_tui.tui.search_screen import more
+
+        try:
+            longer, place = await more(self._screen.convend.library, search)
+        except StoreError as error:
+            self._screen.convend.tell(str(error), severity="warning")
+            return
+        if self._search is not search:
+            return  # the person went elsewhere meanwhile
+        self._search = longer
+        if place is None:
+            self._screen.convend.tell("This is the last hit.", severity="warning")
+            self._screen.refresh_lines()
+        else:
+            self._search = replace(longer, place=place)
+            self._show()
 
     def why_not_hit_next(self) -> str | None:
         return self._why_not_step(1)
@@ -97,6 +123,10 @@ class Searching(Area):
     def _n_goes_on(self) -> bool:
         # On the notice of an ending `n` is what the notice says it is.
         return self.is_going and not isinstance(self._screen.transcript.focused_item, NoticeItem)
+
+    def label_new_here(self) -> str:
+        """See `Actions.label`."""
+        return BY_ID["hit_next" if self._n_goes_on() else "new_here"].label
 
     def why_not_new_here(self) -> str | None:
         return self.why_not_hit_next() if self._n_goes_on() else None

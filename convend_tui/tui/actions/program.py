@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from convend_tui.errors import AttachmentError
+from convend_tui.files import named
 from convend_tui.tui.actions.area import Area
 from convend_tui.tui.commands import SECTIONS, commands_in
 
@@ -44,7 +43,8 @@ class Program(Area):
 
         conversation = self._screen.conversation
         assert conversation.thread is not None
-        panel = cost_panel(conversation.thread, conversation.leaf, self._screen.convend.config)
+        room = int(self._screen.size.width * 0.94) - 6  # the frame of a dialog
+        panel = cost_panel(conversation.thread, conversation.leaf, self._screen.convend.config, room)
         self._screen.convend.push_screen(panel)
 
     def do_model(self) -> None:
@@ -56,14 +56,16 @@ class Program(Area):
         def attach(name: str | None) -> None:
             if name and name.strip():
                 try:
-                    screen.composer.add_attachment(Path(name.strip()).expanduser())
+                    screen.composer.add_attachment(named(name.strip()))
                 except AttachmentError as error:
                     screen.convend.tell(str(error), severity="error")
             screen.composer.focus()
 
         from convend_tui.tui.dialogs import Prompt
 
-        screen.convend.push_screen(Prompt("Attach a file", "", "Path of a text file, an image or a PDF"), attach)
+        screen.convend.push_screen(
+            Prompt("Attach a file", "", "A text file, image or PDF", enter="attaches it"), attach
+        )
 
     def why_not_attach(self) -> str | None:
         return self._screen.composer.locked
