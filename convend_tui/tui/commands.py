@@ -139,6 +139,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("feedback", ("f",), "transcript", "Feedback", "Say that an answer or an ending was right or wrong."),
     Command("cost", ("c",), "transcript", "Cost", "Show what this turn, this branch and the whole chat took."),
     Command("copy", ("y",), "transcript", "Copy", "Copy the message as it was written (its Markdown source)."),
+    Command("link", ("L",), "transcript", "Link", "Open a web address of the message, which is shown in full first."),
     Command("fold", ("o",), "transcript", "Thinking", "Unfold or fold the model's thinking."),
     Command(
         "new_here",

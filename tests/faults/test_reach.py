@@ -19,6 +19,7 @@ from convend_tui.exchange.formats import FORMATS
 from convend_tui.model import local, local_weights
 from convend_tui.model.local import LocalServer
 from convend_tui.thread import records as r
+from convend_tui.tui.pick import OptionRows
 from tests import making
 from tests.faults import watched
 from tests.faults.watched import REACHING
@@ -262,6 +263,34 @@ async def test_links_are_text_and_their_targets_are_shown(home: Home, monkeypatc
             await me.pilot.click(me.chat.transcript, offset=(14, y))
         await me.press("home", "end", "enter", "space", "o")
         assert opened == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the browser is a shell script")
+async def test_a_link_opens_on_a_key_after_its_target_was_shown(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, said = tmp_path / "browser", tmp_path / "said"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}.part\nmv {said}.part {said}\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    links = " ".join(f"[https://shown.example/](<{link}>)" for link in LINKS[1:])
+    home.save(Branch().typed("Links?").reply(f"{links} [your bank](https://bank.example@evil.example/\u00e4)"))
+    async with home.app() as me:
+        await me.press("ctrl+t", "enter")
+        await me.reads("your bank (")
+        await me.goes_to("[https")
+        await me.press("L")
+        await me.sees("Open which address?", "https://shown.example/", "https://bank.example@evil.example/%C3%A4")
+        assert me.app.screen.query_one(OptionRows).row_count == 2
+        await me.pastes("bank")
+        await me.press("enter")
+        await me.sees("Open this address of evil.example in your browser?", "https://bank.example@evil.example/%C3%A4")
+        assert not said.exists()
+        await me.press("n", "L")
+        await me.pastes("bank")
+        await me.press("enter", "enter")
+        await me.until(said.exists)
+    assert said.read_text() == "https://bank.example@evil.example/%C3%A4\n"
 
 
 @pytest.mark.parametrize("format_name", ["html"])

@@ -51,6 +51,7 @@ async def matches(me: Person, name: str) -> None:
 
     file = SCREENS / f"{name}.txt"
     if os.environ.get(WRITE):
+        await me.pilot.pause(0.5)  # what is on its way to the screen is not waited for by anything here
         file.write_text(shown(), encoding="utf-8")
     expected = file.read_text(encoding="utf-8")
     with suppress(AssertionError):

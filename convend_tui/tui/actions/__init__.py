@@ -12,6 +12,7 @@ from convend_tui.tui.actions.endings import Endings
 from convend_tui.tui.actions.exporting import Exporting
 from convend_tui.tui.actions.importing import Importing
 from convend_tui.tui.actions.library import Keeping, Searching
+from convend_tui.tui.actions.linking import Linking
 from convend_tui.tui.actions.messages import Messages
 from convend_tui.tui.actions.program import Program
 from convend_tui.tui.actions.pruning import Pruning
@@ -36,6 +37,7 @@ class Actions:
             Keeping(screen),
             self.chats,
             Messages(screen),
+            Linking(screen),
             self.branches,
             Comparing(screen),
             Pruning(screen),
