@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 _SHORTEST_SECRET = 6
 """Fewer characters would be taken out of words that have nothing to do with the key."""
+_SHORTEST_IN_A_REPLY = 16
+"""As many characters has every real key, and more than what stands for one where none is needed (`ollama`,
+`lm-studio`): of such a word a model may well speak."""
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)
 
 
 @cache
 def _forms(secret: str) -> tuple[str, ...]:
+    import json  # not needed before something was sent
+    from base64 import b64encode
+    from html import escape
+
     encoded = b64encode(secret.encode()).decode().rstrip("=")
     forms = (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), escape(secret), encoded)
     return tuple(dict.fromkeys(forms))
@@ -45,28 +51,35 @@ class Endpoint:
         return urlsplit(self.base_url).netloc
 
     def without_secrets(self, text: str) -> str:
-        """A text that came from the server or a library, without the key and the headers' values, as they are or as
-        JSON, an address or a page may have them."""
+        """A sentence of the server's or a library's, without the key and the headers' values, as they are or as JSON,
+        an address or a page may have them."""
         secrets = {self.key or "", *self.headers.values()}
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
-                for form in _forms(secret):
-                    text = text.replace(form, "(the key)" if secret == self.key else "(a header)")
-        return text
+        return self._without(text, {one for one in secrets if len(one) >= _SHORTEST_SECRET})
 
     def clean(self, event: dict[str, Any]) -> None:
-        """`without_secrets`, for all texts in an event of JSON, in place."""
+        """`without_secrets`, for all texts in an event of JSON, in place. It goes into the thread: only what is a
+        secret for certain is taken out."""
+        named = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
+        given = {self.key or "", *named, *(value.rpartition(" ")[2] for value in named)}
+        secrets = {one for one in given if len(one) >= _SHORTEST_IN_A_REPLY}
+        if not secrets:
+            return
         todo: list[Any] = [event]
         while todo:  # it may be nested as deeply as JSON can be read
             holder = todo.pop()
             for name, value in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
                 if isinstance(value, str):
-                    holder[name] = self.without_secrets(value)
+                    holder[name] = self._without(value, secrets)
                 elif isinstance(value, dict | list):
                     todo.append(value)
-                if isinstance(name, str) and (shown := self.without_secrets(name)) != name:
-                    del holder[name]
-                    holder[shown] = self.without_secrets(value) if isinstance(value, str) else value
+                if isinstance(name, str) and (shown := self._without(name, secrets)) != name:
+                    holder[shown] = holder.pop(name)
+
+    def _without(self, text: str, secrets: set[str]) -> str:
+        for secret in sorted(secrets, key=len, reverse=True):
+            for form in _forms(secret):
+                text = text.replace(form, "(the key)" if secret == self.key else "(a header)")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

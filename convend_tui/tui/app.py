@@ -23,11 +23,9 @@ from convend_tui.errors import StoreError
 from convend_tui.model.connect import Models
 from convend_tui.store import behind
 from convend_tui.store.conflicts import merge
-from convend_tui.store.leftovers import clear
 from convend_tui.store.library import Library
 from convend_tui.store.partial import recover
 from convend_tui.tui.commands import Keys
-from convend_tui.tui.dialogs import PaletteInput
 from convend_tui.tui.pasting import take_pastes_whole
 from convend_tui.tui.screen import ChatScreen
 
@@ -111,6 +109,8 @@ class ConvendApp(App[None]):
 
     def action_command_palette(self) -> None:
         """The palette, with an input of our own."""
+        from convend_tui.tui.dialogs import PaletteInput  # dialogs come after the first paint
+
         vars(command)["CommandInput"] = PaletteInput
         super().action_command_palette()
 
@@ -195,6 +195,8 @@ class ConvendApp(App[None]):
 
     def recovered(self) -> list[str]:
         """Bring back what a crash left behind, and take away what is of no use; blocks on the disk."""
+        from convend_tui.store.leftovers import clear
+
         clear(self.paths)
         return list(recover(self.library))
 

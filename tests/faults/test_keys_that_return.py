@@ -16,6 +16,7 @@ import pytest
 
 from convend_tui import logfile
 from convend_tui.errors import SyncError
+from convend_tui.model.endpoint import Endpoint
 from convend_tui.store import git_words
 from convend_tui.store.sync import sync
 from tests import making
@@ -159,3 +160,12 @@ def test_what_fails_aside_goes_to_the_log_alone(tmp_path: Path) -> None:
     assert log.count("crash error=RuntimeError") == 2
     assert "asyncio error=RuntimeError" in log
     assert leaks(log) == [] and "confidence" not in log
+
+
+def test_words_that_stand_for_a_key_and_harmless_headers_are_no_secrets_of_a_reply() -> None:
+    words = "Run ollama, or send anthropic-beta: interleaved-thinking-2025-05-14."
+    headers = {"anthropic-beta": "interleaved-thinking-2025-05-14", "Authorization": "Bearer 0123456789abcdef0123"}
+    end = Endpoint("local", "http://127.0.0.1:9", key="ollama", headers=headers)
+    event: dict[str, Any] = {"delta": {"text": words}, "more": ["0123456789abcdef0123", {"0123456789abcdef0123": 1}]}
+    end.clean(event)
+    assert event == {"delta": {"text": words}, "more": ["(a header)", {"(a header)": 1}]}

@@ -102,7 +102,7 @@ async def test_a_slow_disk_while_an_answer_comes_and_is_stopped(
         await me.says("Hello")
         await me.writes("slow please")
         await me.press("enter")
-        await me.reads("You said")
+        await me.until(lambda: (turn := me.chat.conversation.turn) and turn.reply and turn.reply.body.source)
         with monkeypatch.context() as patched:
             patched.setattr(pending, "CHECKPOINT_S", 0.0)
             slow = Slow(online.root, patched)
