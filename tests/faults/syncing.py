@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from convend_tui.errors import SyncError
+from convend_tui.plain import visible
 from convend_tui.store import git as git_module
 from convend_tui.store import sync_folder
 from convend_tui.store.handle import ThreadHandle
@@ -37,6 +39,9 @@ def nobodys_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(git_module._SETTINGS, "core.fsync", "none")
     monkeypatch.setattr(os, "fsync", lambda fd: None)
     monkeypatch.setattr(git_module, "_LOCK_WAIT", 0.05)
+    for name in ("GIT_SSH", "GIT_SSH_COMMAND", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def git(folder: Path, *words: str) -> str:
@@ -212,3 +217,35 @@ def fake_git(folder: Path, command: str, says: str, code: int) -> Path:
     )
     script.chmod(0o700)
     return folder
+
+
+class Case:
+    """A machine with something new, and another that synced before."""
+
+    def __init__(self, template: Path, root: Path) -> None:
+        self.root = root
+        self.one, self.two = copied(template, root)
+        self.remote = self.one.remote
+        (self.thread,) = self.one.library.ids()
+        self.there = git(self.remote, "rev-parse", "main")
+        self.here = self.one.everything()
+
+    def fails(self, *, init: str | None = None, in_step_here: bool = True) -> str:
+        """The sentence of a sync that fails; both sides are as they were."""
+        with pytest.raises(SyncError) as caught:
+            sync(self.one.paths, init)
+        sentence = str(caught.value)
+        assert sentence == visible(sentence) and len(sentence) < 500
+        assert sentence[0].isupper() or sentence.startswith("git ")
+        assert sentence.endswith((".", ")"))
+        if in_step_here:
+            assert self.one.everything() == self.here
+        assert git(self.remote, "rev-parse", "main") == self.there
+        return sentence
+
+    def goes_on(self) -> None:
+        """What was new is on both sides in the end."""
+        self.one.sync()
+        self.two.sync()
+        assert (self.one.head(), self.one.everything()) == (self.two.head(), self.two.everything())
+        assert len(self.one.open(self.thread).thread.children("m0002")) == 2

@@ -18,10 +18,9 @@ import filelock
 import pytest
 
 from convend_tui.errors import SyncError
-from convend_tui.plain import visible
 from convend_tui.store.git_talk import said
 from convend_tui.store.sync import sync
-from tests.faults.syncing import GIT, Machine, bare, copied, fake_git, git, needs_git, nobodys_settings
+from tests.faults.syncing import GIT, Case, Machine, bare, fake_git, git, needs_git, nobodys_settings
 
 pytestmark = needs_git
 
@@ -29,41 +28,6 @@ pytestmark = needs_git
 @pytest.fixture(autouse=True)
 def _nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nobodys_settings(tmp_path, monkeypatch)
-    for name in ("GIT_SSH", "GIT_SSH_COMMAND", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-class Case:
-    """A machine with something new, and another that synced before."""
-
-    def __init__(self, template: Path, root: Path) -> None:
-        self.root = root
-        self.one, self.two = copied(template, root)
-        self.remote = self.one.remote
-        (self.thread,) = self.one.library.ids()
-        self.there = git(self.remote, "rev-parse", "main")
-        self.here = self.one.everything()
-
-    def fails(self, *, init: str | None = None, in_step_here: bool = True) -> str:
-        """The sentence of a sync that fails; both sides are as they were."""
-        with pytest.raises(SyncError) as caught:
-            sync(self.one.paths, init)
-        sentence = str(caught.value)
-        assert sentence == visible(sentence) and len(sentence) < 500
-        assert sentence[0].isupper() or sentence.startswith("git ")
-        assert sentence.endswith((".", ")"))
-        if in_step_here:
-            assert self.one.everything() == self.here
-        assert git(self.remote, "rev-parse", "main") == self.there
-        return sentence
-
-    def goes_on(self) -> None:
-        """What was new is on both sides in the end."""
-        self.one.sync()
-        self.two.sync()
-        assert (self.one.head(), self.one.everything()) == (self.two.head(), self.two.everything())
-        assert len(self.one.open(self.thread).thread.children("m0002")) == 2
 
 
 @pytest.fixture(scope="module")

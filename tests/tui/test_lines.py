@@ -2,81 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.app import App, ComposeResult
-from textual.pilot import Pilot
 
 from convend_tui.tui.lines import VirtualLines
-from convend_tui.tui.markdown import Line, MarkdownBody, Palette
+from convend_tui.tui.markdown import MarkdownBody
 from convend_tui.tui.offsets import Heights
-from convend_tui.tui.palette import Tone
-from convend_tui.tui.pieces import LONG
-from convend_tui.tui.plain_body import PlainBody
+from tests.tui.noting import Note, Notes, notes, screen, shown
 from tests.tui.waiting import until
-
-
-class Note:
-    """An item of the list that counts how often it is rendered."""
-
-    rendered: ClassVar[list[str]] = []
-    tone: Tone = "user"
-
-    def __init__(self, key: str, text: str, guess: int | None = None) -> None:
-        self.key = key
-        self.body: PlainBody | MarkdownBody = PlainBody(text)
-        self.guess = guess
-        self.forgotten = 0
-
-    def lines(self, width: int, palette: Palette) -> Sequence[Line]:
-        Note.rendered.append(self.key)
-        return self.body.lines(width, palette)
-
-    def estimate(self, width: int) -> int:
-        return self.body.estimate(width) if self.guess is None else self.guess
-
-    def forget(self) -> None:
-        self.forgotten += 1
-
-
-class Notes(App[None]):
-    def __init__(self, items: Iterable[Note]) -> None:
-        super().__init__()
-        self.start = list(items)
-        self.clicked: list[str] = []
-
-    def compose(self) -> ComposeResult:
-        yield VirtualLines()
-
-    def on_mount(self) -> None:
-        Note.rendered.clear()
-        self.list.set_items(self.start)
-        self.list.focus()
-
-    def on_virtual_lines_focused(self, event: VirtualLines.Focused) -> None:
-        self.clicked.append(event.key)
-
-    @property
-    def list(self) -> VirtualLines:
-        return self.query_one(VirtualLines)
-
-
-def notes(count: int, lines: int = 3, guess: int | None = None) -> list[Note]:
-    return [Note(f"n{n}", "\n".join(f"note {n} line {k}" for k in range(lines)), guess) for n in range(count)]
-
-
-def screen(app: Notes) -> list[str]:
-    """The rows of the list without bars, as drawn."""
-    view = app.list
-    return [view.render_line(y).text[2:].rstrip() for y in range(view.size.height)]
-
-
-async def shown(pilot: Pilot[Any], app: Notes, text: str) -> None:
-    await until(pilot, lambda: text in screen(app))
 
 
 async def test_only_items_near_the_screen_are_rendered() -> None:
@@ -254,90 +190,6 @@ async def test_selecting_with_the_mouse_copies_text_without_bars() -> None:
         assert selected[0].style != plain[0].style
         app.list.append_item(Note("n3", "fourth"))
         assert app.screen.get_selected_text() == expected
-
-
-def long_note(key: str = "long", lines: int = 6_000) -> Note:
-    """A note in many pieces, whose heights are guessed wrong: its lines are of all lengths."""
-    return Note(key, "\n".join(f"line {n} " + "word " * (n % 40) for n in range(lines)))
-
-
-async def test_only_the_pieces_of_a_long_item_near_the_screen_are_rendered() -> None:
-    items = [*notes(3), long_note(), *(Note(f"m{n}", "after it") for n in range(3))]
-    app = Notes(items)
-    async with app.run_test(size=(60, 20)) as pilot:
-        await shown(pilot, app, "after it")
-        await pilot.press("home", "end", "pageup")
-        app.list.scroll_to(y=app.list.virtual_size.height // 2)
-        await pilot.resize_terminal(40, 20)
-        await until(pilot, lambda: app.list.size.width < 60)
-        sheet = app.list._view.sheet(3)
-        rendered = [piece for piece in sheet._pieces if piece.rendered is not None]
-        assert sheet.count > 100 and len(rendered) < 10
-
-
-async def test_wrong_guesses_inside_a_long_item_do_not_move_what_is_read() -> None:
-    app = Notes([*notes(3), long_note(), *(Note(f"m{n}", "after it") for n in range(3))])
-    async with app.run_test(size=(60, 20)) as pilot:
-        await shown(pilot, app, "after it")
-        for _ in range(150):
-            before = screen(app)
-            app.list.scroll_up()
-            assert screen(app)[1:] == before[:-1]
-        app.list.scroll_to(y=app.list.virtual_size.height // 2)
-        assert screen(app)[1].strip()
-        for _ in range(150):
-            before = screen(app)
-            app.list.scroll_down()
-            assert screen(app)[:-1] == before[1:]
-        app.list.scroll_to_item("long", "top")
-        assert screen(app)[0] == "line 0"
-        app.list.scroll_to_item("long", "end")
-        assert screen(app)[-1].endswith("word") and not app.list.following
-        app.list.scroll_down()
-        app.list.scroll_down()
-        assert screen(app)[-1] == "after it"
-
-
-async def test_a_reply_that_becomes_long_does_not_move_who_reads_it() -> None:
-    reply = Note("reply", "")
-    reply.body = MarkdownBody()
-    app = Notes([*notes(2), reply])
-    async with app.run_test(size=(60, 20)) as pilot:
-        count = 0
-
-        async def grows(paragraphs: int) -> None:
-            nonlocal count
-            for _ in range(paragraphs):
-                reply.body.append(f"paragraph {count} " + "word " * (count % 30) + "\n\n")
-                count += 1
-            app.list.item_changed("reply")
-            await until(pilot, lambda: not app.list._dirty and not app.list._redraw_waits)
-
-        await grows(60)
-        assert isinstance(reply.body, MarkdownBody)
-        app.list.scroll_to(y=40)
-        before = screen(app)
-        assert before[1].strip() and not app.list.following
-        await grows(300)
-        assert len(reply.body.source) > 2 * LONG and screen(app) == before
-        await grows(50)
-        reply.body.finish()
-        app.list.item_changed("reply")
-        await until(pilot, lambda: not app.list._dirty and not app.list._redraw_waits)
-        assert screen(app) == before
-        app.list.follow()
-        await until(pilot, lambda: f"paragraph {count - 1} word" in " ".join(screen(app)))
-
-
-async def test_what_is_selected_across_pieces_is_copied() -> None:
-    app = Notes([long_note(lines=3_000), *notes(1)])
-    async with app.run_test(size=(60, 20)) as pilot:
-        await shown(pilot, app, "note 0 line 2")
-        app.list.text_select_all()
-        selected = app.screen.get_selected_text()
-        assert selected is not None
-        text = app.start[0].body.source + "\n\n" + app.start[1].body.source
-        assert [line.rstrip() for line in selected.splitlines()] == [line.rstrip() for line in text.splitlines()]
 
 
 async def test_replacing_and_removing_items() -> None:
