@@ -78,6 +78,7 @@ async def test_what_was_forgotten_is_drawn_again_as_it_was(online: Home, monkeyp
 
 
 @pytest.mark.skipif(not ALL, reason="minutes: CONVEND_FAULTS=all")
+@pytest.mark.timeout(1_800)
 def test_a_thousand_turns_cost_a_fifth_more_memory_than_fifty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     memory = next(row for row in long.measure() if row.unit == "MiB")
