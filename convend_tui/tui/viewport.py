@@ -17,7 +17,7 @@ from convend_tui.tui.palette import Palette, Tone
 from convend_tui.tui.pieces import Sheet
 from convend_tui.tui.wrap import Line
 
-_KEPT: Final = 200
+_KEPT: Final = 100
 """Items whose lines are kept in memory."""
 
 
