@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,12 @@ class PendingReply:
     """A context manager: left without `save`, by an error, a stop or the end of the program, it writes what has
     arrived as a `partial` message, without waiting for the event loop."""
 
-    def __init__(self, handle: ThreadHandle, folder: Path, parent: str) -> None:
+    def __init__(
+        self, handle: ThreadHandle, folder: Path, parent: str, clean: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        """`clean`: takes out of all that is written what must not be kept (see `Endpoint.clean`). Events are cleaned as
+        they come; this is for a key that comes in several pieces."""
+        self._clean = clean
         self.id = new_id()
         self.parent = parent
         self.request_id: str | None = None
@@ -169,12 +174,15 @@ class PendingReply:
         builder = self._builder
         refused = builder.stop_reason == "refusal"
         timing = builder.timing(self._ms())
+        content = [] if refused else builder.content()
+        if self._clean is not None:
+            self._clean({"content": content})
         return r.Message(
             at=self._handle.now(),
             id=self.id,
             parent=self.parent,
             role="assistant",
-            content=[] if refused else builder.content(),
+            content=content,
             kind=kind,
             model=builder.model or self._model,
             stop_reason=builder.stop_reason,

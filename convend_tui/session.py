@@ -208,7 +208,7 @@ class Session:
 
     async def _round(self, turn: _Turn, client: Client) -> AsyncGenerator[e.Event, None]:
         """One request and its reply. Emits TurnEnded unless the turn goes on."""
-        reply = PendingReply(self.handle, self._paths.partial, turn.parent)
+        reply = PendingReply(self.handle, self._paths.partial, turn.parent, client.endpoint.clean)
         with reply:
             try:
                 async with aclosing(self._stream(turn, client, reply)) as stream:

@@ -31,6 +31,8 @@ ANSWERING = (
     {"type": "message_start", "message": {"id": ODD_KEY, "role": "assistant", "content": []} | ECHO},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": f"One {ODD_KEY}"}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f" two {ODD_KEY}."}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f" three {ODD_KEY[:9]}"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f"{ODD_KEY[9:]}."}},
     {"type": "content_block_stop", "index": 0},
     {"type": "content_block_start", "index": 1, "content_block": {"type": f"odd {ODD_KEY}", "x": [[{"y": ODD_KEY}]]}},
     {"type": "content_block_stop", "index": 1},
@@ -60,15 +62,17 @@ async def test_a_key_that_an_answer_repeats_is_not_kept(plain_http: None, tmp_pa
     with ThreadedReferee(script, key=ODD_KEY) as referee:
         desk = making.desk(referee.base_url, tmp_path)
         logfile.start(desk.paths, "test")
-        said.append(making.answer_of(await desk.say("Hello")))
+        streamed = making.answer_of(await desk.say("Hello"))
         for _ in script[1:]:
             said.append(str(making.failed(await desk.say("Again")).error))
         await desk.models.close()
     logfile.stop()
-    assert said[0] == "One (the key) two (the key)."
-    assert "(the key)" in said[4]
+    # What comes in pieces is known for the key when it is written down.
+    assert streamed == f"One (the key) two (the key). three {ODD_KEY}."
+    assert "(the key)" in said[3]
     kept = [file.read_bytes().decode() for file in files_in(tmp_path)]
     assert "stop=other" in "".join(kept)
+    assert "two (the key). three (the key)." in "".join(kept)
     for text in (*said, *kept):
         assert "Zz7" not in text.replace("(the key)", ""), text
         assert not [form for form in forms if form in text]
