@@ -187,6 +187,8 @@ def test_another_sync_is_running(case: Case) -> None:
         ("fast-import", "", "git fast-import failed: it did not say why."),
         ("update-ref", "fatal: Unable to create 'x/main.lock': File exists.", "Another git program is at work"),
         ("fetch", "fatal: write error: No space left on device", "The disk is full."),
+        ("fetch", "fatal: sha1 file '<stdout>' write error. Out of diskspace", "The disk is full."),
+        ("update-ref", "error: couldn't write 'x/main.lock'", "the disk may be full"),
         ("fetch", "ssh: Could not resolve hostname h: x\nfatal: Could not read from remote", "cannot be reached"),
         ("fetch", "git@h: Permission denied (publickey).\nfatal: Could not read from", "does not let you in"),
         ("fetch", "Host key verification failed.\nfatal: Could not read from remote", "is not known to ssh"),
