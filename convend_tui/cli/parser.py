@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any, NoReturn
 
 from convend_tui import __version__
@@ -12,6 +14,8 @@ from convend_tui.plain import visible
 
 _MESSAGE = "an id, a unique beginning of one, or @last"
 _Run = Callable[[argparse.Namespace], int]
+_LIKE_AN_OPTION = re.compile(r"-(?!\d*\.?\d+$)\S+$")
+"""By argparse's rule a negative number and what has a space in it are no options."""
 
 
 def _late(module: str, function: str) -> _Run:
@@ -32,20 +36,35 @@ class _Words(argparse.ArgumentParser):
 
 
 class _Parser(_Words):
-    """A command's parser: options may stand between its arguments, as in `edit THREAD MESSAGE --json TEXT`."""
+    """A command's parser: options may stand between its arguments, as in `edit THREAD MESSAGE --json TEXT`. (argparse
+    has such a reading of its own, which forgets what `--` says.)"""
 
     in_order = False
-    """True where there are commands below this one, or while the mixed reading, which is made of plain ones, runs."""
+    """True where there are commands below this one."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The namespace, and the words that are left over."""
-        if self.in_order:
-            return super().parse_known_args(args, namespace)
-        self.in_order = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self.in_order = False
+        if args is not None and not self.in_order:
+            args = self._options_first(args)
+        return super().parse_known_args(args, namespace)
+
+    def _options_first(self, args: Sequence[str]) -> list[str]:
+        """The same, with the arguments behind all options, and after a `--`. An option takes one word or none."""
+        options: list[str] = []
+        words: list[str] = []
+        left = iter(args)
+        for word in left:
+            if word == "--":
+                words += left
+                break
+            action = self._option_string_actions.get(word)
+            if action is not None:
+                options += [word, *islice(left, 0 if action.nargs == 0 else 1)]
+            elif _LIKE_AN_OPTION.match(word):  # with its value in it, or none of ours: argparse says so
+                options.append(word)
+            else:
+                words.append(word)
+        return [*options, "--", *words] if words else options
 
 
 def build_parser() -> argparse.ArgumentParser:
