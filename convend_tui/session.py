@@ -217,7 +217,8 @@ class Session:
             except ModelError:
                 turn.partial = await reply.keep()
                 raise
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, GeneratorExit):
+                # Stopped while the server was waited for, or while what had come was shown.
                 await reply.keep()
                 raise
             message = reply.message()

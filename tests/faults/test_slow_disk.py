@@ -15,12 +15,14 @@ import pytest
 
 from convend_tui import config, pending
 from convend_tui.errors import StoreError
+from convend_tui.model.events import TextDelta
 from convend_tui.store import behind, drafts
 from convend_tui.store.behind import Behind
 from convend_tui.tui.composer import ComposerState
 from convend_tui.tui.drafting import joined, typed_since
 from convend_tui.tui.listing import DRAFT_S
-from tests.referee import ThreadedReferee
+from tests import making
+from tests.referee import Reply, Text, ThreadedReferee
 from tests.tui.conftest import Home, home, online, referee  # noqa: F401
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="open files are named by /proc")
@@ -119,6 +121,25 @@ async def test_a_slow_disk_while_an_answer_comes_and_is_stopped(
         await me.until(lambda: [m for m in me.records("message") if m["kind"] == "partial"])
         await me.until(lambda: not list(online.paths.partial.glob("*.json")))
         assert len(me.records("message")) == 4
+
+
+@linux
+async def test_an_answer_that_is_left_between_two_pieces_is_not_written_on_the_loop(
+    plain_http: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadedReferee([Reply([Text("One two three.", rate=50.0, chunk=1)])]) as server:
+        desk = making.desk(server.base_url, tmp_path)
+        turn = desk.session.send(making.content_of("Hello"), None)
+        async for event in turn:
+            if isinstance(event, TextDelta):
+                break
+        with monkeypatch.context() as patched:
+            slow = Slow(tmp_path, patched)
+            slow.go_on()
+            await turn.aclose()
+        await desk.models.close()
+    assert not slow.on_the_loop, slow.on_the_loop[0]
+    assert desk.lines()[-1]["kind"] == "partial"
 
 
 @linux
