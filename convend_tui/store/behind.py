@@ -21,6 +21,8 @@ PATIENCE_S = 0.1
 
 _lock = Lock()
 _writer: ThreadPoolExecutor | None = None
+_unexpected: list[BaseException] = []
+"""What work raised that is no StoreError: a defect of the program, for the next who comes by."""
 
 
 class Behind:
@@ -44,11 +46,14 @@ class Behind:
 
         Raises:
             StoreError: it was done at once, and raised this.
+            Exception: earlier work, anybody's, ended with an error that nobody expected.
         """
+        _raise_unexpected()
         waits = not self.busy
         piece = _Piece(work, self._failed)
         try:
             self._last = _pool().submit(piece.run)
+            self._last.add_done_callback(_look)
         except RuntimeError:  # the program is ending
             self._last = None
             piece.run()
@@ -57,9 +62,24 @@ class Behind:
 
 
 def finish() -> None:
-    """Wait until all work that was given is done."""
+    """Wait until all work that was given is done.
+
+    Raises:
+        Exception: some of it ended with an error that nobody expected.
+    """
     if _writer is not None:
         wait([_writer.submit(lambda: None)])
+    _raise_unexpected()
+
+
+def _look(done: Future[None]) -> None:
+    if (error := done.exception()) is not None:
+        _unexpected.append(error)
+
+
+def _raise_unexpected() -> None:
+    if _unexpected:
+        raise _unexpected.pop(0)
 
 
 class _Piece:

@@ -34,6 +34,8 @@ class Drafting:
         """What this window last read or wrote in a place's own file: anything else there is another window's."""
         self._apart: set[drafts.Place] = set()
         """Places whose file another window has: what is typed here is kept apart."""
+        self._absorbed: dict[drafts.Place, tuple[str, list[Path]]] = {}
+        """What a place's draft took in of those that were kept apart, and their files: still to be removed."""
         self._behind = Behind(self._failed)
         self._waiting: dict[drafts.Place, drafts.Draft] = {}
         """What is still to be written."""
@@ -185,9 +187,11 @@ class Drafting:
         for _, other in others:
             both = _joined(draft, other) if draft else other
             draft = msgspec.structs.replace(both, under_way=draft.under_way, again=draft.again)
+        if others:
+            self._absorbed[place] = (full_text(draft), [file for file, _ in others])
         if others and self._save(place, draft):
             try:
-                self._behind.do(lambda: self._let_go(place, draft, [file for file, _ in others]))
+                self._behind.do(lambda: self._let_go(place))
             except StoreError as error:
                 self._tell_of(error)
         return draft
@@ -248,6 +252,7 @@ class Drafting:
                 if draft or not self._failing:
                     self._put(place, draft)
                     self._failing = False
+                    self._let_go(place)
             except StoreError:
                 self._failing = True
                 self._kept.pop(place, None)
@@ -280,9 +285,11 @@ class Drafting:
             drafts.save(paths, place, draft)
             self._on_disk[place] = draft
 
-    def _let_go(self, place: drafts.Place, draft: drafts.Draft, files: list[Path]) -> None:
+    def _let_go(self, place: drafts.Place) -> None:
         """What was kept apart is in the place's draft now: once that is on the disk, the files can go."""
-        if full_text(drafts.load(self._screen.convend.paths, place)) == full_text(draft):
+        text, files = self._absorbed.get(place, ("", []))
+        if files and text in full_text(drafts.load(self._screen.convend.paths, place)):
+            del self._absorbed[place]
             for file in files:
                 drafts_apart.remove(file)
 

@@ -83,9 +83,10 @@ class ChatScreen(Screen[None]):
         self._typed_at = 0.0
         self._was_narrow: bool | None = None
 
-    @property
+    @cached_property
     def convend(self) -> ConvendApp:
-        """The app, with what lives as long as the program does."""
+        """The app, with what lives as long as the program does. Kept: at the end the screen is taken off its app, and
+        what is written then still asks for it."""
         return cast("ConvendApp", self.app)
 
     @cached_property

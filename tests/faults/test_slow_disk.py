@@ -24,6 +24,7 @@ from convend_tui.tui.listing import DRAFT_S
 from tests import making
 from tests.referee import Reply, Text, ThreadedReferee
 from tests.tui.conftest import Home, home, online, referee  # noqa: F401
+from tests.tui.workbench import THREAD, forked, opened
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="open files are named by /proc")
 
@@ -161,6 +162,50 @@ async def test_a_draft_that_a_slow_disk_refuses_is_told_of_and_kept(
         await me.until(lambda: drafts.load(online.paths, drafts.NEW).text == "What was typed!")
 
 
+@linux
+async def test_a_slow_disk_at_the_end_gets_every_draft(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    home.save(forked())
+    async with home.app() as me:
+        await opened(me, "fourth answer")
+        slow = Slow(home.root, monkeypatch)
+        await me.writes("for the fourth")
+        await me.goes_to("another answer")
+        await me.press("left")
+        await me.until(lambda: me.typed == "")
+        await me.press("end")
+        await me.writes("for the second")
+        await me.until(lambda: slow.waiting)
+        # The disk goes on when the screen is gone already.
+        finish = behind.finish
+        monkeypatch.setattr(behind, "finish", lambda: [slow.go_on(), finish()].clear())
+    assert not slow.on_the_loop, slow.on_the_loop[0]
+    kept = {place.message: draft.text for place, draft in drafts.of_branches(home.paths, THREAD)}
+    assert set(kept.values()) == {"for the fourth", "for the second"} and len(kept) == 2
+
+
+@linux
+async def test_behind_a_slow_disk_a_flip_back_leads_to_where_one_was(
+    home: Home,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home.save(forked())
+    async with home.app() as me:
+        await opened(me, "fourth answer")
+        with monkeypatch.context() as patched:
+            slow = Slow(home.root, patched)
+            await me.goes_to("fourth question")
+            await me.press("left")
+            await me.reads("third answer")
+            await me.goes_to("another answer")
+            await me.press("left")
+            await me.reads("second answer")
+            await me.goes_to("first answer")
+            await me.press("right")
+            await me.reads("another answer", "third answer")  # not the fourth, where the file still is
+            assert slow.waiting
+            slow.go_on()
+
+
 # -- work that is done behind ------------------------------------------------------------------------------
 
 
@@ -199,6 +244,18 @@ def test_slow_work_is_done_in_its_order_and_what_is_wrong_is_told_later(gate: th
     behind.finish()
     assert done == [True, 2, 3]
     assert failed == ["No."]
+
+
+def test_an_error_that_nobody_expected_is_raised_for_the_next(gate: threading.Event) -> None:
+    work = Behind()
+    work.do(lambda: [gate.wait(30), {}["no such key"]].clear())
+    gate.set()
+    with pytest.raises(KeyError):
+        behind.finish()
+    work.do(lambda: [][1])
+    with pytest.raises(IndexError):
+        work.do(lambda: None)
+    behind.finish()
 
 
 @pytest.mark.parametrize(

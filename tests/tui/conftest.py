@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -283,6 +285,18 @@ class Home:
             await pilot.press("ctrl+q")
             await app.models.close()
             logfile.stop()
+        await _threads_end()
+
+
+async def _threads_end() -> None:
+    """What threads were doing when the app ended is done to its end, as `asyncio.run` has it."""
+    loop: Any = asyncio.get_running_loop()
+    threads, loop._default_executor = loop._default_executor, None
+    if threads is not None:
+        end = threading.Thread(target=threads.shutdown)
+        end.start()
+        while end.is_alive():
+            await asyncio.sleep(0.002)
 
 
 @pytest.fixture(autouse=True)

@@ -177,6 +177,7 @@ async def test_a_failure_in_a_chat_that_is_not_shown_waits_there(online: Home, r
         await me.until(lambda: failing.turn is None)
         await me.reads("A new chat")
         assert me.typed == ""
+        await me.until(lambda: me.chat.thread_list._rows)
         await me.press("ctrl+t", "enter")
         await me.reads("overloaded (529)")
         await me.sees(BACK)

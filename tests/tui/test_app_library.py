@@ -114,7 +114,7 @@ async def test_the_open_chat_gives_way_to_a_new_one(home: Home) -> None:
         assert me.chat.refusal("trash") == me.chat.refusal("pin") == "This chat is empty."
         me.chat.action_do("restore")
         await me.until(lambda: isinstance(me.app.screen, Pick))
-        await me.sees("Restore a trashed chat", "Plums and apples")
+        await me.sees("Restore a trashed chat", "Plums and apples 14 Mar 2025")
         await me.press("enter")
         await me.until(lambda: len(listed(me)) == 3)
 

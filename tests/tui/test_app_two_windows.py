@@ -51,4 +51,4 @@ async def test_what_was_sent_when_the_program_was_killed_is_no_draft(home: Home)
         await me.press("ctrl+t", "enter")
         await me.reads("Half")
         assert me.typed == ""
-        assert not list(home.paths.drafts.glob("*.json"))
+        await me.until(lambda: not list(home.paths.drafts.glob("*.json")))

@@ -45,4 +45,6 @@ class Area:
         conversation = self._screen.conversation
         handle = conversation.handle
         if handle is not None and handle.read_only is None and conversation.leaf:
-            self._screen.sending.append(handle, [r.Leaf(at=handle.now(), message=conversation.leaf)])
+            record = r.Leaf(at=handle.now(), message=conversation.leaf)
+            handle.thread.apply(record)  # behind a slow disk, too, the next flip back leads here
+            self._screen.sending.append(handle, [record])
