@@ -18,6 +18,7 @@ from convend_tui.model import events as e
 from convend_tui.model.connect import Models
 from convend_tui.paths import Paths
 from convend_tui.session import Session, content_of
+from convend_tui.store import behind
 from convend_tui.store.handle import ThreadHandle
 from convend_tui.store.library import Library
 from convend_tui.thread import records as r
@@ -129,6 +130,11 @@ class Desk:
     def lines(self) -> list[dict[str, Any]]:
         """The records of the thread's file, as JSON."""
         return [json.loads(line) for line in self.file.read_bytes().splitlines()]
+
+    def checkpoints(self) -> list[Path]:
+        """What is left of answers that were coming in, once the disk has done all it was given."""
+        behind.finish()
+        return list(self.paths.partial.glob("*"))
 
     def library(self) -> Library:
         return Library(self.paths)

@@ -69,7 +69,7 @@ async def test_a_turn_streams_and_is_written(tmp_path: Path) -> None:
         assert referee.requests[0]["stream"] is True
         # The thread in memory is what a new reader finds.
         assert desk.other().thread.messages == desk.thread.messages
-        assert not list(desk.paths.partial.glob("*"))
+        assert not desk.checkpoints()
 
 
 async def test_edits_and_retries_make_branches_and_share_their_prefix(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_cancelling_the_task_keeps_what_arrived(tmp_path: Path) -> None:
         kept = desk.lines()[-1]
         assert kept["kind"] == "partial"
         assert kept["content"][0]["text"] == "".join(heard)
-        assert not list(desk.paths.partial.glob("*"))
+        assert not desk.checkpoints()
         for _ in range(200):
             if referee.requests[0].abandoned:
                 break

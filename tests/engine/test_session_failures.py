@@ -129,7 +129,7 @@ async def test_a_stream_that_breaks_leaves_a_partial_answer(tmp_path: Path, brok
         kept = desk.thread.messages[end.partial]
         assert (kept.kind, kept.parent) == ("partial", end.question)
         assert r.text_of(kept) == answer_of(events) != ""
-        assert not list(desk.paths.partial.glob("*"))
+        assert not desk.checkpoints()
         ended(await desk.say("go on"))
         sent = referee.requests[-1]["messages"]
         assert sent[1] == {"role": "assistant", "content": [making.text(answer_of(events))]}

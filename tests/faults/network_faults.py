@@ -245,11 +245,11 @@ def _drips(data: bytes, before: bytes = b"") -> Raw:
 
 
 STALLS = [
-    Fault("silence before the answer", Raw([], end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
-    Fault("silence in the headers", Raw([head()[:40]], end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
-    Fault("headers that drip", _drips(head()[:-4] + b"a" * 40), SILENT, "timeout_error", again=True, timeout=0.4),
+    Fault("silence before the answer", Raw([], end="hold"), SILENT, "timeout_error", again=True, timeout=1.0),
+    Fault("silence in the headers", Raw([head()[:40]], end="hold"), SILENT, "timeout_error", again=True, timeout=1.0),
+    Fault("headers that drip", _drips(head()[:-4] + b"a" * 40), SILENT, "timeout_error", again=True, timeout=1.0),
     Fault(
-        "an interim answer, and another", _drips(b"HTTP/1.1 103 Hints\r\n\r\n" * 40), SILENT, again=True, timeout=0.4
+        "an interim answer, and another", _drips(b"HTTP/1.1 103 Hints\r\n\r\n" * 40), SILENT, again=True, timeout=1.0
     ),
     Fault(
         "an error that drips",
@@ -257,32 +257,32 @@ STALLS = [
         SILENT,
         "timeout_error",
         again=True,
-        timeout=0.4,
+        timeout=1.0,
     ),
-    Fault("silence before the first event", stream(end="hold"), SILENT, "timeout_error", again=True, timeout=0.3),
-    Fault("silence after the start", stream(START, BLOCK, end="hold"), SILENT, again=True, timeout=0.3),
-    Fault("silence between events", stream(HALF, end="hold"), SILENT, keeps="Half of it", timeout=0.3),
-    Fault("silence within an event", stream(HALF + b"event: cont", end="hold"), SILENT, keeps="Half", timeout=0.3),
+    Fault("silence before the first event", stream(end="hold"), SILENT, "timeout_error", again=True, timeout=1.0),
+    Fault("silence after the start", stream(START, BLOCK, end="hold"), SILENT, again=True, timeout=1.0),
+    Fault("silence between events", stream(HALF, end="hold"), SILENT, keeps="Half of it", timeout=1.0),
+    Fault("silence within an event", stream(HALF + b"event: cont", end="hold"), SILENT, keeps="Half", timeout=1.0),
     Fault(
         "bytes that never make an event",
         stream(HALF, *[piece for _ in range(40) for piece in (b"x", 0.1)], end="hold"),
         SILENT,
         "timeout_error",
         keeps="Half of it",
-        timeout=0.4,
+        timeout=1.0,
     ),
     Fault(
-        # 60 seconds of silence at a patience of 180, on a clock that runs 150 times as fast.
+        # 60 seconds of silence at a patience of 180, on a clock that runs 60 times as fast.
         "a slow first token",
-        replace(Reply(WORDS), stall_after_events=2, stall_seconds=0.4),
+        replace(Reply(WORDS), stall_after_events=2, stall_seconds=1.0),
         whole=WORDS,
-        timeout=1.2,
+        timeout=3.0,
     ),
     Fault(
         "a slow first token, told by comments",
-        stream(START, *[piece for _ in range(6) for piece in (b": still here\n\n", 0.15)], WHOLE[len(START) :]),
+        stream(START, *[piece for _ in range(6) for piece in (b": still here\n\n", 0.4)], WHOLE[len(START) :]),
         whole="Half of it",
-        timeout=0.6,
+        timeout=2.0,
     ),
 ]
 

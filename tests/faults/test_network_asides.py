@@ -44,7 +44,7 @@ async def test_without_a_second_opinion_nothing_ends(
     script: list[Answer] = [calling(call()), "Let us go on.", "Still here."]
     async with Referee(script, opinion=fault.answer) as referee:
         desk = making.desk(referee.base_url, tmp_path, timeout=fault.timeout)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             abused(desk)
             events = await desk.say(INSULTS[3])
             assert "Let us go on." in answer_of(events)
@@ -109,7 +109,7 @@ async def test_a_list_that_does_not_come_is_said(tmp_path: Path, fault: Fault) -
     async with Referee(list_answer=fault.answer) as referee:
         models = making.models_of(referee.base_url, making.paths_in(tmp_path), timeout=fault.timeout)
         with pytest.raises(ModelError) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await models.list_models("referee")
         await models.close()
     sentence = str(caught.value)
@@ -126,7 +126,7 @@ async def test_a_list_that_is_none_is_said_or_empty(tmp_path: Path, name: str) -
     async with Referee(list_answer=NO_LIST[name]) as referee:
         models = making.models_of(referee.base_url, making.paths_in(tmp_path), timeout=5)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 found = await models.list_models("referee")
         except ModelError as error:
             sentence = str(error)
@@ -141,6 +141,6 @@ async def test_a_list_that_never_ends_is_cut(tmp_path: Path) -> None:
     same = listing({"data": [ROW], "has_more": True, "first_id": "m", "last_id": "m"})
     async with Referee(list_answer=same) as referee:
         models = making.models_of(referee.base_url, making.paths_in(tmp_path), timeout=5)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert [model.id for model in await models.list_models("referee")] == ["m"]
         await models.close()

@@ -54,7 +54,7 @@ async def asked(base_url: str, root: Path, **server: Any) -> tuple[Desk, list[e.
     desk = making.desk(base_url, root, **server)
     desk.models.config = replace(desk.models.config, network=Network(retries=0, timeout=5, connect_timeout=0.5))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             events = await desk.say("hello")
     finally:
         await desk.models.close()

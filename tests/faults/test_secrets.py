@@ -220,7 +220,7 @@ def test_a_crash_is_one_sentence_without_secrets(
     app = ConvendApp(home.paths, config.load(home.paths))
 
     async def pilot(_: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not app.screen.query(Transcript):
                 await asyncio.sleep(0.01)
         await getattr(Crash(app), place)()

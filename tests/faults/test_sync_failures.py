@@ -279,11 +279,11 @@ def test_a_remote_that_falls_silent_is_given_up(case: Case, monkeypatch: pytest.
 
 def test_a_remote_that_is_slow_and_goes_on_is_waited_for() -> None:
     """However long it takes in all."""
-    talks = "for i in 1 2 3 4 5 6 7 8; do echo working >&2; sleep 0.2; done; echo done"
+    talks = "for i in 1 2 3 4 5 6 7 8; do echo working >&2; sleep 0.4; done; echo done"
     process = subprocess.Popen(
         ["sh", "-c", talks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    assert said(process, 1.5) == (b"done\n", b"working\n" * 8)
+    assert said(process, 3.0) == (b"done\n", b"working\n" * 8)
 
 
 def test_a_persons_own_ssh_has_no_terminal_to_ask_at(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
