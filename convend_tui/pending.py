@@ -17,6 +17,7 @@ from convend_tui.model.reply import ReplyBuilder
 from convend_tui.store.behind import Behind
 from convend_tui.store.handle import Rule, ThreadHandle
 from convend_tui.store.ids import new_id
+from convend_tui.store.log import Batch
 from convend_tui.store.partial import Checkpoint
 from convend_tui.thread import records as r
 
@@ -52,7 +53,8 @@ class PendingReply:
         """What the checkpoint is to hold; None: nothing was written to it."""
         self._next_checkpoint = 0.0
         self._kept = False
-        self._keeping: asyncio.Future[str | None] | None = None
+        self._left = False
+        """Nobody waits any more for the reply to be written."""
 
     def __enter__(self) -> PendingReply:
         return self
@@ -112,16 +114,12 @@ class PendingReply:
             RuleError: `rule` raised it; nothing was written, and the reply is still pending.
         """
         self._kept = True  # from here on the write finishes by itself, even when this task is cancelled
+        writing = self._begin(records, rule)
         try:
-            await self._handle.append(records, rule)
-        except RuleError:
-            self._kept = False
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            self._left = not writing.done()
             raise
-        except StoreError:
-            self._save_checkpoint()
-            self._close_checkpoint(keep=True)
-            raise
-        self._close_checkpoint()
 
     async def keep(self) -> str | None:
         """As `keep_partial`, while the event loop goes on: behind a slow disk the screen does. Cancelled, it leaves the
@@ -129,21 +127,30 @@ class PendingReply:
         message = self._left_over()
         if message is None:
             return None
-        self._keeping = asyncio.ensure_future(self._keep(message))
-        return await asyncio.shield(self._keeping)
-
-    async def _keep(self, message: r.Message) -> str | None:
         try:
-            await self._handle.append([message])
+            await asyncio.shield(self._begin([message]))
         except StoreError:
-            self._save_checkpoint()
-            self._close_checkpoint(keep=True)
             return None
-        except asyncio.CancelledError:
-            self._close_checkpoint(keep=True)  # the program ends: the next start looks whether it was written
-            raise
-        self._close_checkpoint()
         return message.id
+
+    def _begin(self, records: Sequence[r.Record], rule: Rule | None = None) -> asyncio.Future[Batch]:
+        """Write, whoever still waits for it. No task: one that has not begun yet is gone when the event loop ends."""
+        writing = self._handle.begin_append(records, rule)
+        writing.add_done_callback(self._written)
+        return writing
+
+    def _written(self, writing: asyncio.Future[Batch]) -> None:
+        """The write has ended. Called before anybody who waits for it goes on."""
+        match writing.exception():
+            case None:
+                self._close_checkpoint()
+            case RuleError():
+                self._kept = False
+                if self._left and (message := self._left_over()) is not None:
+                    self._begin([message])
+            case _:
+                self._save_checkpoint()
+                self._close_checkpoint(keep=True)
 
     def keep_partial(self) -> str | None:
         """Write what has arrived as a `partial` message, unless the reply was kept already or there is nothing.

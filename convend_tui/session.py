@@ -73,6 +73,8 @@ class Session:
         self._paths = paths
         self._ask_person = ask_person
         self._risk = RiskReader(self._text_of)
+        self._untold: str | None = None
+        """The question that was written last, until somebody is told that it is on the disk."""
 
     async def send(
         self, content: list[r.Block], parent: str | None, settings: r.Settings | None = None
@@ -85,8 +87,9 @@ class Session:
             content: as `content_of` makes it.
             settings: from here on; None: unchanged.
         """
+        await self.handle.settled()
         lock.require(lock.may_send(self.handle.thread, parent))
-        question = self._unanswered(parent, content)
+        question = self._unanswered(parent, content) or self._written_untold(parent, content)
         if question is None:
             question = await self._write_question(content, parent, settings)
         else:
@@ -99,6 +102,7 @@ class Session:
         self, message_id: str, content: list[r.Block], settings: r.Settings | None = None
     ) -> AsyncGenerator[e.Event, None]:
         """Put a sibling of a typed message beside it, a new branch, and have it answered."""
+        await self.handle.settled()
         thread = self.handle.thread
         lock.require(lock.may_edit(thread, message_id))
         if lock.unchanged(thread.messages[message_id], content):
@@ -138,8 +142,17 @@ class Session:
         message = thread.messages[node]
         return node if r.is_question(message) and message.content == content else None
 
+    def _written_untold(self, parent: str | None, content: list[r.Block]) -> str | None:
+        """The question with these words below `parent`, if it was stopped while it was being written: whoever sends it
+        again does not know that it is there."""
+        message = self.handle.thread.messages.get(self._untold or "")
+        if message is None or (message.parent, message.content) != (parent, content):
+            return None
+        return self._unanswered(message.id, content)
+
     async def _require_retry(self, message_id: str) -> None:
         """The rule of a retry, asked again under the file's lock as for a question that is written."""
+        await self.handle.settled()
         lock.require(lock.may_retry(self.handle.thread, message_id))
         await self.handle.append([], lambda thread: lock.require(lock.may_retry(thread, message_id)))
 
@@ -158,6 +171,7 @@ class Session:
             records.append(r.as_change(settings, times[0]))
         question = r.Message(at=times[1], id=new_id(), parent=parent, role="user", content=content, kind="typed")
         records.append(question)
+        self._untold = question.id
         # Asked again under the file's lock: an ending that another process wrote a moment ago counts.
         await self.handle.append(records, lambda thread: lock.require(lock.may_send(thread, parent)))
         return question.id
@@ -167,6 +181,7 @@ class Session:
     async def _answer(self, question: str, settings: r.Settings | None) -> AsyncGenerator[e.Event, None]:
         if settings is not None and self._changes(settings):
             await self.handle.append([r.as_change(settings, self.handle.now())])
+        self._untold = None
         yield e.TurnStarted(self.handle.thread.id, question)
         asked = self.handle.thread.settings
         with logfile.TurnNotes(
@@ -214,15 +229,15 @@ class Session:
                 async with aclosing(self._stream(turn, client, reply)) as stream:
                     async for event in stream:
                         yield event
+                message = reply.message()
+                judgement, records = await self._settle(turn, client, reply, message)
             except ModelError:
                 turn.partial = await reply.keep()
                 raise
-            except (asyncio.CancelledError, GeneratorExit):
-                # Stopped while the server was waited for, or while what had come was shown.
+            except (StoreError, asyncio.CancelledError, GeneratorExit):
+                # Stopped while the server was waited for, while what had come was shown, or while a call was judged.
                 await reply.keep()
                 raise
-            message = reply.message()
-            judgement, records = await self._settle(turn, client, reply, message)
         yield e.ReplySaved(message.id, message.stop_reason)
         turn.usage.update({k: v for k, v in (message.usage or {}).items() if type(v) is int})
         if judgement is not None:
@@ -264,11 +279,12 @@ class Session:
                 reply.begin()
                 stream = await client.stream(body)
                 reply.request_id = turn.notes.request_id = stream.request_id
-                yield e.ReplyStarted(reply.id, reply.parent, self.handle.thread.settings.model)
-                async for wire in stream:
-                    event = reply.feed(wire)
-                    if event is not None:
-                        yield event
+                async with aclosing(stream):
+                    yield e.ReplyStarted(reply.id, reply.parent, self.handle.thread.settings.model)
+                    async for wire in stream:
+                        event = reply.feed(wire)
+                        if event is not None:
+                            yield event
                 reply.require_complete()
                 return
             except ModelError as error:

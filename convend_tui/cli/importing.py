@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from convend_tui import config
-from convend_tui.cli.output import emit, open_library, write_lines
+from convend_tui.cli.output import emit, open_library, say, write_lines
 from convend_tui.exchange.importing import import_files, settings_for
 from convend_tui.exchange.telling import in_words, skipped_in_words
 from convend_tui.model.connect import Models
@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if arguments.json:
         emit(report.as_json())
+        if report.is_empty:
+            say(f"convend: {in_words(report)}")
     else:
         write_lines(f"not imported: {line}" for line in skipped_in_words(report))
         write_lines([in_words(report)])

@@ -6,7 +6,6 @@ with the next one after a crash. A crash in the second phase leaves whole thread
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -21,15 +20,15 @@ import msgspec
 
 from convend_tui import paths as p
 from convend_tui.errors import AttachmentError, ExchangeError, RuleError, StoreError, Unreadable
+from convend_tui.exchange.additions import Known, additions, no_new_lock, thread_of
 from convend_tui.exchange.incoming import Skip
 from convend_tui.exchange.telling import Report
 from convend_tui.files import sync_folder, write_atomic
 from convend_tui.store import blobs
 from convend_tui.store.library import SUFFIX, Library
+from convend_tui.store.locks import lock_at
 from convend_tui.store.log import AnyRecord, Batch, LogFile, failed
-from convend_tui.thread import lock
 from convend_tui.thread import records as r
-from convend_tui.thread.tree import Thread
 
 _PREFIX: Final = "import-"
 _WRITERS: Final = 8
@@ -91,7 +90,7 @@ class Staging:
         skipped: list[Skip] = []
         if known is not None:
             before = list(_decoded(file))
-            lines = _additions(_lines_of(file), before, lines, skipped, own=own)
+            lines = additions(_lines_of(file), before, lines, skipped, own=own)
             records, own = [*before, *map(r.decode, lines)], own or known.own
         try:
             with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb") as out:
@@ -127,7 +126,7 @@ class Staging:
         p.ensure(self._library.paths.threads)
         for thread_id, facts in self._staged.items():
             if thread_id in trashed:
-                title = _thread_of(list(_decoded(self._file(thread_id)))).title
+                title = thread_of(list(_decoded(self._file(thread_id)))).title
                 why = f"it is in the trash; to import it, bring it back first: convend restore {thread_id}"
                 report.skipped.append(Skip(f"“{title}”", why))
             elif not self._put(thread_id, facts, report):
@@ -171,7 +170,7 @@ class Staging:
             written = log.path.stat().st_mtime
             before = log.read_new().records
             wanted = _lines_of(self._file(thread_id))
-            new = _additions(_lines_of(log.path), before, wanted, report.skipped, own=facts.own)
+            new = additions(_lines_of(log.path), before, wanted, report.skipped, own=facts.own)
         except (StoreError, OSError) as error:
             # One that cannot be read need not hold up the others.
             told = error if isinstance(error, StoreError) else failed("read", log.path, error)
@@ -180,13 +179,26 @@ class Staging:
         if not new:
             report.unchanged += 1
             return
-        try:
+
+        lacking = new
+
+        def rule(fresh: Batch) -> list[r.Record]:
+            nonlocal lacking
+            no_new_lock(fresh)
+            if fresh.records:  # a sync may have brought the same lines a moment ago
+                lacking = list(filter(Known(_lines_of(log.path)).is_new, new))
             # Lines are written as they came, with what this version does not know.
-            log.append(cast("list[r.Record]", [msgspec.Raw(line) for line in new]), _no_new_lock)
+            return cast("list[r.Record]", [msgspec.Raw(line) for line in lacking])
+
+        try:
+            log.append([], rule)
         except (Unreadable, RuleError) as error:
             report.skipped.append(Skip(f"thread {thread_id}", str(error).rstrip(".")))
             return
-        added = [r.decode(line) for line in new]
+        if not lacking:
+            report.unchanged += 1
+            return
+        added = [r.decode(line) for line in lacking]
         now = _facts([*before, *added], facts.own)
         _date(log.path, facts.latest, written)
         report.grown += 1
@@ -215,111 +227,6 @@ def _facts(records: Iterable[AnyRecord], own: bool) -> _Facts:
         if not isinstance(record, r.Unknown):
             latest = max(latest, record.at)
     return _Facts(len(parents), len(set(parents.values())) < len(parents), ended, latest, own)
-
-
-class _Known:
-    """The lines of a thread that is here."""
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = set(lines)
-        self._values: set[str] | None = None
-
-    def is_new(self, line: bytes) -> bool:
-        """Whether no line says the same; the order of the keys does not count, and a header is never new."""
-        if line in self._lines:
-            return False
-        if self._values is None:
-            self._values = {same for known in self._lines if (same := _canonical(known)) is not None}
-        return _canonical(line) not in self._values and not isinstance(r.decode(line), r.Header)
-
-
-def _canonical(line: bytes) -> str | None:
-    try:
-        return json.dumps(json.loads(line), sort_keys=True)
-    except (ValueError, RecursionError):
-        return None  # a broken line is the same as none
-
-
-def _additions(
-    here: Iterable[bytes], before: Sequence[AnyRecord], lines: Iterable[bytes], skipped: list[Skip], *, own: bool
-) -> list[bytes]:
-    """The lines that a thread does not have yet. Of convend's own: all of these, for the union is always a thread; but
-    no other message in the place of one that is here.
-
-    Raises:
-        Unreadable: the thread that is here has no header, or a newer convend wrote it.
-    """
-    thread, known = _thread_of(before), _Known(here)
-    new = [line for line in lines if known.is_new(line)]
-    return list(_own(thread, new, skipped) if own else _foreign(thread, before, new, skipped))
-
-
-def _own(thread: Thread, lines: Iterable[bytes], skipped: list[Skip]) -> Iterator[bytes]:
-    fixed = _fixed(thread.settings)
-    for line in lines:
-        record = r.decode(line)
-        if isinstance(record, r.Message) and thread.messages.get(record.id, record) != record:
-            skipped.append(Skip(f"message {record.id} of “{thread.title}”", "another one of this id is here already"))
-        elif isinstance(record, r.SettingsChange) and not thread.is_provisional and _fixed(record) != fixed:
-            # No convend writes one: a file of somebody else's must not change what the model of this chat is told.
-            what = "its system prompt and its rules of ending are fixed when a chat begins"
-            skipped.append(Skip(f"settings of “{thread.title}”", what))
-        else:
-            yield line
-
-
-def _fixed(settings: r.Settings | r.SettingsChange) -> tuple[str, bool, int]:
-    return settings.system, settings.ending, settings.tool_version
-
-
-def _foreign(
-    thread: Thread, before: Iterable[AnyRecord], lines: Iterable[bytes], skipped: list[Skip]
-) -> Iterator[bytes]:
-    """What a later export of another program adds: messages by their ids, and what is said of them. Nothing comes
-    below a lock, and no title that was given here is given again."""
-    titles = {record.title for record in before if isinstance(record, r.Title) and record.by != "person"}
-    locked: set[str] = set()
-    left: list[bytes] = []
-    has_message = False
-    for line in lines:
-        match record := r.decode(line):
-            case r.Message(id=message_id, parent=parent):
-                if message_id in thread.messages:
-                    continue
-                if parent in locked or lock.may_send(thread, parent if parent in thread.messages else None):
-                    locked.add(message_id)
-                    skipped.append(
-                        Skip(f"message {message_id} of “{thread.title}”", "the model ended this conversation above it")
-                    )
-                    continue
-                has_message = True
-                yield line
-            case r.Title(title=title) if title in titles:
-                pass
-            case r.Ended(message=message_id) if message_id in thread.ended or message_id in locked:
-                pass
-            case r.Leaf():
-                if record.message not in locked:
-                    left.append(line)
-            case _:
-                yield line
-    if has_message:
-        yield from left
-
-
-def _no_new_lock(fresh: Batch) -> None:
-    """The rule of an append: what another process wrote a moment ago may be a lock."""
-    if any(isinstance(record, r.Ended) for record in fresh.records):
-        raise RuleError("It was ended a moment ago by another process; import it again.")
-
-
-def _thread_of(records: Sequence[AnyRecord]) -> Thread:
-    header = next((record for record in records if isinstance(record, r.Header)), None)
-    if header is None:
-        raise Unreadable("The file that is here has no header line.")
-    if header.format > r.FORMAT:
-        raise Unreadable("The thread that is here was written by a newer convend. Update convend.")
-    return Thread(header, records)
 
 
 def _lines_of(file: Path) -> list[bytes]:
@@ -376,7 +283,7 @@ def staging(library: Library) -> Iterator[Staging]:
     import filelock
 
     state = p.ensure(library.paths.state)
-    held = filelock.FileLock(p.ensure(library.paths.locks) / "import.lock", timeout=0, mode=0o600)
+    held = lock_at(p.ensure(library.paths.locks) / "import.lock", 0)
     try:
         held.acquire()
     except filelock.Timeout:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +187,20 @@ class Stream:
         self._model = model
         name = response.response.headers.get("request-id")
         self.request_id: str | None = unreached.short(client.endpoint.without_secrets(name)) if name else None
+        self._reading: AsyncGenerator[dict[str, Any], None] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """What `_read` yields and raises."""
+        self._reading = self._read()
+        return self._reading
+
+    async def aclose(self) -> None:
+        """Let go of the connection, also where nothing was read: the server would go on answering."""
+        if self._reading is not None:
+            await self._reading.aclose()
+        await self._response.close()
+
+    async def _read(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yields events until the message is complete, or the server closes the stream. Pings are left out.
 
         Raises:
@@ -200,18 +212,19 @@ class Stream:
         pieces = self._response.response.aiter_bytes()
         reader, begun = EventReader(), False
         try:
-            async for event in self._events(pieces, reader):
-                if event["type"] == "error":
-                    answered = faults.Answered(200, event, {})
-                    raise faults.of_answer(answered, self._client.endpoint, self._model)
-                begun = True
-                yield event
-                if event["type"] == "message_stop":
-                    break
-            else:
-                if not begun and "event-stream" in self._response.response.headers.get("content-type", ""):
-                    raise unreached.nothing(self._client.endpoint)
-                return
+            async with aclosing(self._events(pieces, reader)) as events:
+                async for event in events:
+                    if event["type"] == "error":
+                        answered = faults.Answered(200, event, {})
+                        raise faults.of_answer(answered, self._client.endpoint, self._model)
+                    begun = True
+                    yield event
+                    if event["type"] == "message_stop":
+                        break
+                else:
+                    if not begun and "event-stream" in self._response.response.headers.get("content-type", ""):
+                        raise unreached.nothing(self._client.endpoint)
+                    return
             with suppress(*_transport_errors()):
                 async with asyncio.timeout(_LINGER_S):
                     async for _ in pieces:
@@ -221,7 +234,7 @@ class Stream:
         finally:
             await self._response.close()
 
-    async def _events(self, pieces: AsyncIterator[bytes], reader: EventReader) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, pieces: AsyncIterator[bytes], reader: EventReader) -> AsyncGenerator[dict[str, Any], None]:
         patience = self._client.endpoint.timeout
         clock = asyncio.get_running_loop()
         until, taken = clock.time() + patience, reader.taken

@@ -10,7 +10,6 @@ import msgspec
 
 from convend_tui.config import DEFAULT_BASE_URL, DEFAULT_MODEL, LOCAL_SERVER, Config
 from convend_tui.errors import LocalModelError, ModelError, NotConnected
-from convend_tui.model import local_weights
 from convend_tui.model.endpoint import Abilities, Endpoint, ModelInfo
 from convend_tui.paths import Paths
 from convend_tui.thread.records import Settings
@@ -18,6 +17,7 @@ from convend_tui.thread.records import Settings
 if TYPE_CHECKING:
     from convend_tui.model.client import Client
     from convend_tui.model.local import LocalServer
+    from convend_tui.model.local_weights import LocalStatus
     from convend_tui.thread.tree import Thread
 
 LOCAL_MAX_TOKENS = 1024
@@ -51,7 +51,7 @@ class Models:
             if self.config.server(server) is None:
                 return f"The server “{server}” of this thread is not in config.toml any more. Choose another model."
             return None
-        status = local_weights.status(self._paths)
+        status = self._local_status()
         if status.ready:
             return None
         if status.weights_ok:
@@ -195,10 +195,15 @@ class Models:
             return "Starting the local model…"
         return None
 
+    def _local_status(self) -> LocalStatus:
+        from convend_tui.model import local_weights  # whoever has a server need not load it for the first paint
+
+        return local_weights.status(self._paths)
+
     def names(self) -> list[str]:
         """The servers that can be asked, by name; the built-in model last, where it is installed."""
         names = [server.name for server in self.config.servers]
-        if self.config.local.enabled and local_weights.status(self._paths).ready:
+        if self.config.local.enabled and self._local_status().ready:
             names.append(LOCAL_SERVER)
         return names
 

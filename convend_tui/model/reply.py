@@ -33,6 +33,8 @@ class ReplyBuilder:
     """`message_stop` was seen."""
     events: int = 0
     _blocks: dict[int, Block] = field(default_factory=dict)
+    _highest: int = -1
+    """Index of a block; -1: there is none."""
     _pieces: dict[tuple[int, str], list[str]] = field(default_factory=dict)
     _chunks: list[list[int]] = field(default_factory=list)
     arrived: bool = False
@@ -76,9 +78,10 @@ class ReplyBuilder:
 
     def _index(self, event: dict[str, Any], *, new: bool = False) -> int:
         index = event.get("index")
-        if isinstance(index, int):
-            return index
-        return max(self._blocks, default=-1) + 1 if new else max(self._blocks, default=0)
+        if not isinstance(index, int):
+            index = self._highest + 1 if new else max(self._highest, 0)
+        self._highest = max(self._highest, index)
+        return index
 
     def _start(self, index: int, block: Block, ms: int) -> TextDelta | ThinkingDelta | None:
         if not isinstance(block.get("type"), str):

@@ -9,6 +9,9 @@ from typing import Any
 
 MAX_EVENT = 32 * 1024 * 1024
 """Bytes of one event. No answer needs more; an endless line would fill the memory."""
+MAX_ANSWER = 128 * 1024 * 1024
+"""Bytes of all events: more than a million of a word each. No model writes as much; an endless answer would fill the
+memory."""
 
 KNOWN = frozenset(
     (
@@ -37,6 +40,8 @@ class EventReader:
     _line: bytearray | None = None
     _data: list[bytes] = field(default_factory=list)
     _size: int = 0
+    _all: int = 0
+    """Bytes of all data."""
     _name: str = ""
     _after_cr: bool = False
 
@@ -46,7 +51,7 @@ class EventReader:
         Pings, and unknown events that are no JSON, are left out.
 
         Raises:
-            NotAnEvent: an event is broken, or too large.
+            NotAnEvent: an event is broken, or too large, or all of them are.
         """
         if self._after_cr and piece.startswith(b"\n"):
             piece = piece[1:]
@@ -80,6 +85,9 @@ class EventReader:
         elif kind == b"event":
             self._name = value.decode("utf-8", "replace")
         elif kind == b"data":
+            self._all += len(value)
+            if self._all > MAX_ANSWER:
+                raise NotAnEvent(f"more than {MAX_ANSWER // 2**20} MB")
             self._data.append(value)
         return None
 

@@ -20,7 +20,7 @@ from convend_tui.files import give_name, sync_folder, write_atomic
 from convend_tui.store.copies import original_of
 from convend_tui.store.library import SUFFIX, Library
 from convend_tui.store.locks import lock_at
-from convend_tui.store.log import LogFile, failed
+from convend_tui.store.log import Batch, LogFile, failed
 from convend_tui.thread import records as r
 from convend_tui.thread.tree import Thread
 
@@ -62,7 +62,7 @@ def _merge(library: Library, copy: Path) -> Iterator[str]:
         before = copy.stat()
         # Another program may have changed the ends of lines.
         lines = [line.removesuffix(b"\r") for line in copy.read_bytes().split(b"\n")]
-        log = _log_of(library, copy, lines)
+        log, is_back = _out_of_trash(library, _log_of(library, copy, lines), lines)
         if not log.path.exists():
             give_name(copy, log.path)
             _sync(copy.parent)
@@ -80,7 +80,8 @@ def _merge(library: Library, copy: Path) -> Iterator[str]:
         return
     what = f"{count} record{'s' if count != 1 else ''} came in" if count else "it held nothing new"
     left = f", {broken} broken line{'s' if broken != 1 else ''} stayed behind" if broken else ""
-    yield f"A copy in conflict of “{title}” was merged: {what}{left}. It is kept in {place}."
+    back = " The chat was in the trash; somebody went on with it, and it is back." if is_back else ""
+    yield f"A copy in conflict of “{title}” was merged: {what}{left}. It is kept in {place}.{back}"
 
 
 def _log_of(library: Library, copy: Path, lines: list[bytes]) -> LogFile:
@@ -104,6 +105,18 @@ def _log_of(library: Library, copy: Path, lines: list[bytes]) -> LogFile:
         raise Unreadable(str(error)) from None
 
 
+def _out_of_trash(library: Library, log: LogFile, lines: list[bytes]) -> tuple[LogFile, bool]:
+    """The file that a copy goes into, and whether the thread was brought back for that. It was thrown away here: it
+    comes back where the copy says more than where somebody went, as when machines sync."""
+    trashed = LogFile(library.paths.trash / log.path.name, log.lock_path, log.torn_folder)
+    if log.path.exists() or not trashed.path.exists():
+        return log, False
+    if all(isinstance(record, r.Leaf) for record in _records(_lacking(trashed, lines)[0])):
+        return trashed, False
+    library.untrash(log.path.stem)
+    return log, True
+
+
 def _bring_in(log: LogFile, lines: list[bytes]) -> tuple[str, int, int]:
     """Append what only the copy has: title of the thread, number of lines, number of lines that cannot be read.
 
@@ -116,6 +129,22 @@ def _bring_in(log: LogFile, lines: list[bytes]) -> tuple[str, int, int]:
         raise Unreadable(f"{log.path} has no header line.")
     if header.format > r.FORMAT:
         raise Unreadable(f"A newer convend wrote {log.path}. Update convend.")
+    new, broken = _lacking(log, lines)
+
+    def still_lacking(fresh: Batch) -> list[r.Record]:
+        # Asked under the lock: another process may have brought the same lines a moment ago.
+        if fresh.records:
+            new[:] = _lacking(log, lines)[0]
+        # Lines are written as they came, with what this version does not know.
+        return cast("list[r.Record]", [msgspec.Raw(line) for line in new])
+
+    if new:
+        log.append([], still_lacking)
+    return Thread(header, [*known, *_records(new)]).title, len(new), broken
+
+
+def _lacking(log: LogFile, lines: list[bytes]) -> tuple[list[bytes], int]:
+    """The lines that a thread's file lacks, and the number of those that cannot be read."""
     try:
         # Without its newline the last line is not read yet, and may be a torn one.
         have = {line.removesuffix(b"\r") for line in log.path.read_bytes().split(b"\n")[:-1]}
@@ -134,10 +163,7 @@ def _bring_in(log: LogFile, lines: list[bytes]) -> tuple[str, int, int]:
         if not isinstance(record, r.Header):
             have.add(line)
             new.append(line)
-    if new:
-        # Lines are written as they came, with what this version does not know.
-        log.append(cast("list[r.Record]", [msgspec.Raw(line) for line in new]))
-    return Thread(header, [*known, *_records(new)]).title, len(new), broken
+    return new, broken
 
 
 def _put_away(library: Library, copy: Path) -> Path:

@@ -6,7 +6,6 @@ is being edited. Files of before, with one draft a thread, are still found.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from contextlib import suppress
@@ -61,6 +60,8 @@ def _cut(name: str, most: int) -> str:
 
 
 def _digest(name: str) -> str:
+    import hashlib  # loads OpenSSL: not before the first paint
+
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
 
 

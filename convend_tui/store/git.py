@@ -42,6 +42,7 @@ _SETTINGS: Final = {
     "commit.gpgSign": "false",
     "push.gpgSign": "false",
     "push.followTags": "false",
+    "push.negotiate": "false",
     "push.recurseSubmodules": "no",
     "fetch.recurseSubmodules": "false",
     "fetch.prune": "false",
@@ -59,7 +60,7 @@ _NOT_OURS: Final = re.compile(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|INDEX_VERSION|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE"
     r"|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|CONFIG_KEY_\d+|CONFIG_VALUE_\d+|GRAFT_FILE|SHALLOW_FILE|PREFIX"
     r"|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|IMPLICIT_WORK_TREE|INTERNAL_SUPER_PREFIX|TRACE.*|QUARANTINE_PATH"
-    r"|DEFAULT_HASH|LITERAL_PATHSPECS|GLOB_PATHSPECS|REF_PARANOIA)"
+    r"|DEFAULT_HASH|DEFAULT_REF_FORMAT|COMMITTER_DATE|AUTHOR_DATE|LITERAL_PATHSPECS|GLOB_PATHSPECS|REF_PARANOIA)"
 )
 _SSH: Final = (
     "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"  # never asks

@@ -89,6 +89,12 @@ _SENTENCES: Final = (
         r"|error: 404",
         "There is no git repository at {remote}. Make one first: `git init --bare` in an empty folder there.",
     ),
+    (
+        r"hash algorithm|mismatched algorithms",
+        "The remote {remote} names its objects by SHA-256, and convend by SHA-1. Make another one: "
+        "`git init --bare --object-format=sha1` in an empty folder there.",
+    ),
+    (r"aborted by hook", "A hook at the remote {remote} did not take what is new here: {line}"),
     (r"hung up unexpectedly|early EOF|unexpected disconnect", "The connection to the remote {remote} broke off."),
     (r"couldn't write '|unable to write ", "git cannot write in {dir}; the disk may be full: {line}"),
     (r"Permission denied|insufficient permission", "git may not write: {line}"),

@@ -7,7 +7,9 @@ waited for elsewhere. Applying records is independent of their order, so what tw
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,6 +42,10 @@ class ThreadHandle:
         """Another thread's file lies in the place of this one's."""
         self._known = on_disk
         """The file's header was read."""
+        self._made = on_disk
+        """As `on_disk`, at once: another write may be waiting for the one that makes the file."""
+        self._making = threading.Lock()
+        self._writing: set[asyncio.Future[Batch]] = set()
 
     @property
     def read_only(self) -> str | None:
@@ -125,27 +131,44 @@ class ThreadHandle:
     async def append(self, records: Sequence[r.Record], rule: Rule | None = None) -> None:
         """As `append_now`, while the event loop goes on. A cancelled caller leaves the write to finish; its records
         are then taken into the tree all the same."""
+        await asyncio.shield(self.begin_append(records, rule))
+
+    def begin_append(self, records: Sequence[r.Record], rule: Rule | None = None) -> asyncio.Future[Batch]:
+        """As `append`, for one who does not wait: what is returned has the outcome, and is not to be cancelled. When
+        its callbacks are called the tree has the records."""
         records = in_force(self.thread, records, datetime.now(UTC))
         future = asyncio.get_running_loop().run_in_executor(None, self._append, records, rule)
 
         def absorb(done: asyncio.Future[Batch]) -> None:
+            self._writing.discard(done)
             if not done.cancelled() and done.exception() is None:
                 self._absorb(done.result(), records)
             # What an append that failed had read: a lock made by another process above all.
             self._take(self._log.held())
 
+        self._writing.add(future)
         future.add_done_callback(absorb)
-        await asyncio.shield(future)
+        return future
+
+    async def settled(self) -> None:
+        """Wait for the writes that somebody who was cancelled has left to finish, however they end."""
+        while self._writing:
+            await asyncio.wait(self._writing)
 
     def _append(self, records: Sequence[r.Record], rule: Rule | None) -> Batch:
         if reason := self.read_only:
             raise Unreadable(reason)
-        if not self.on_disk:
-            if rule is not None:
-                rule(self.thread)
-            self._log.create([self.thread.header, *records])
-            # The next read begins at the first line; applying it again changes nothing.
-            return Batch()
+        with self._making:
+            if not self._made:
+                if rule is not None:
+                    rule(self.thread)
+                self._log.create([self.thread.header, *records])
+                self._made = True
+                # Read at once, though applying it again changes nothing: a file that another program puts in its place
+                # is then known for another one.
+                with suppress(StoreError):
+                    return self._log.read_new()
+                return Batch()
 
         def ask(fresh: Batch) -> Sequence[r.Record]:
             if self._is_foreign(fresh):

@@ -224,6 +224,18 @@ class Library:
             move(source, log.path)
         return thread_id
 
+    def part(self, trashed_id: str) -> None:
+        """Where a thread is in its place and in the trash too, give the one in the trash a number behind its name.
+
+        Raises:
+            StoreError: the disk refused, or another process is writing the thread.
+        """
+        log = self.log(trashed_id)
+        copy = self.paths.trash / log.path.name
+        with log.locked():
+            if log.path.exists() and copy.exists():
+                move(copy, _beside(copy))
+
     def trashed(self) -> list[Summary]:
         """What is in the trash, the one thrown away last first. Reads each file.
 
@@ -251,9 +263,11 @@ class Library:
         found: list[tuple[int, str]] = []
         try:
             for file in self.paths.trash.iterdir():
-                if file.name.endswith(SUFFIX) and file.is_file():
-                    # Moving a file changes nothing of it but this time.
-                    found.append((file.stat().st_ctime_ns, file.name.removesuffix(SUFFIX)))
+                # One that has just been brought back says nothing of the others.
+                with suppress(OSError):
+                    if file.name.endswith(SUFFIX) and file.is_file():
+                        # Moving a file changes nothing of it but this time.
+                        found.append((file.stat().st_ctime_ns, file.name.removesuffix(SUFFIX)))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -308,13 +322,18 @@ def _place_for(source: Path, target: Path) -> Path:
     """Where to move a file. Where there is one of that name, the newer one has it, the other a number behind it."""
     if not target.exists():
         return target
-    number = 2
-    while (beside := target.with_name(f"{target.stem}~{number}{SUFFIX}")).exists():
-        number += 1
+    beside = _beside(target)
     if source.stat().st_mtime_ns < target.stat().st_mtime_ns:
         return beside
     target.rename(beside)
     return target
+
+
+def _beside(file: Path) -> Path:
+    number = 2
+    while (beside := file.with_name(f"{file.stem}~{number}{SUFFIX}")).exists():
+        number += 1
+    return beside
 
 
 def move(source: Path, target: Path) -> None:

@@ -79,9 +79,14 @@ class LogFile:
             return self._with_held(self._read_new())
 
     def held(self) -> Batch:
-        """What an append that failed had read before. Does not touch the disk."""
-        with self._mutex:
+        """What an append that failed had read before. Does not wait for the disk: where another write is under way,
+        that one brings it."""
+        if not self._mutex.acquire(blocking=False):
+            return Batch()
+        try:
             return self._with_held(Batch())
+        finally:
+            self._mutex.release()
 
     def create(self, records: Sequence[r.Record]) -> None:
         """Write a new file, durably, under a name that does not exist yet.

@@ -60,6 +60,7 @@ from convend_tui.store.sync_repository import address, fetch, initialize, marked
 
 _TRIES: Final = 8
 """How often the remote may move while a sync is at work."""
+_MOVED: Final = re.compile("lock ref|failed to update ref|incorrect old|already exists|fetch first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class _Sync:
             refusal = re.search(r"^!\t.*\[(remote )?rejected\] \((.*)\)$", answer.out, re.MULTILINE)
             if refusal is None:
                 raise git.explained(answer.err, "push")
-            if not refusal[1] or re.search("lock ref|failed to update ref|incorrect old|fetch first", refusal[2]):
+            if not refusal[1] or _MOVED.search(refusal[2]):
                 return False
             lines = w.without_progress(answer.err)
             said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]

@@ -28,7 +28,7 @@ from convend_tui.store import sync_tree as t
 from convend_tui.store.git import Change, Entry, Tree
 from convend_tui.store.leftovers import NEW
 from convend_tui.store.library import SUFFIX, Library, move
-from convend_tui.store.log import LogFile, failed
+from convend_tui.store.log import Batch, LogFile, failed
 from convend_tui.thread import records as r
 
 _WRITERS: Final = 8
@@ -88,7 +88,12 @@ class Folder:
                 write_atomic(self._paths.data / name, content)
         for folder in self._folders.values():
             for left in folder.glob(f"{NEW}*.tmp"):
-                left.unlink(missing_ok=True)
+                with suppress(OSError):  # it is in nobody's way
+                    left.unlink()
+        # In two places, it would be moved on other machines, or not, by where it is there.
+        for file in self._paths.trash.glob(f"[!.]*{SUFFIX}"):
+            if t.is_name(file.stem) and (self._paths.threads / file.name).exists():
+                self._library.part(file.stem)
 
     # -- what is new here ---------------------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class Folder:
             path = t.path_of(folder, name)
             before = was.at[was.only] if moved and was.only else was.at.get(folder)
             committed = load(before.sha) if before is not None else b""
-            if before is None and t.header_id(data) != _thread_id(name):
+            if not (t.is_of(name, data) or (before is not None and t.is_headless(data))):
                 if data:
                     self.left_out.append(f"{path} is not the thread that its name says, and stays on this machine.")
                 continue
@@ -238,19 +243,29 @@ class Folder:
         data = t.with_lines(b"", t.lines_of(load(entry.sha)))
         place = self._place(folder, name)
         file = self._file(place, name)
-        if not file.exists():
-            if t.header_id(data) != _thread_id(name):
+        stamp = _stamp(file)
+        if stamp is None and not file.exists():
+            if not t.is_of(name, data):
                 raise NotFound(f"{t.path_of(folder, name)} came without the header of that thread, and was left out.")
             self._create(t.path_of(folder, name), file, entry, data, received)
             return
-        written = file.stat().st_mtime_ns
-        lines = t.missing(t.whole(_read(file)), data)
-        if not lines:
+        if not t.missing(t.whole(_read(file)), data):
             return
-        # Lines are written as they came, with what this version does not know.
-        self._log(place, name).append(cast("list[r.Record]", [msgspec.Raw(line) for line in lines]))
-        received.threads.add(name)
-        _set_time(file, lines, written)
+        lines: list[bytes] = []
+
+        def lacking(_: Batch) -> list[r.Record]:
+            # Asked under the lock: another process may have brought the same lines a moment ago.
+            here = _read(file)
+            if not (t.is_of(name, here) or t.is_headless(here)):
+                raise StoreError(f"{file} holds another thread: another program put it there.")
+            lines[:] = t.missing(t.whole(here), data)
+            # Lines are written as they came, with what this version does not know.
+            return cast("list[r.Record]", [msgspec.Raw(line) for line in lines])
+
+        self._log(place, name).append([], lacking)
+        if lines:
+            received.threads.add(name)
+            _set_time(file, lines, stamp[2] if stamp is not None else 0)
 
     def _place(self, folder: str, name: str) -> str:
         """Where a thread lies that should lie in `folder`: another process may just have moved it."""
@@ -337,12 +352,6 @@ class Folder:
             return {}
 
 
-def _thread_id(name: str) -> str:
-    """The thread's id in a file's name: a copy in the trash may have `~2` behind it."""
-    id_, _, number = name.rpartition("~")
-    return id_ if number.isdigit() and id_ else name
-
-
 def _stamp(file: Path) -> _Stamp | None:
     """None: there is no such file, or it is a link or a folder."""
     try:
@@ -380,10 +389,7 @@ def _is_itself(blob: Path) -> bool:
 
 def _set_time(file: Path, lines: list[bytes], before: int) -> None:
     """The thread that was used last is the one that was written last: what comes from another machine was written when
-    its records say, not now.
-
-    Args:
-        before: when the file was written last, in ns.
+    its records say, not now. `before`: when the file was written last, in ns.
     """
     moment = r.moment_of(t.latest(lines))
     if moment is not None:

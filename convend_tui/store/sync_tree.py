@@ -129,10 +129,20 @@ def has_news(lines: Iterable[bytes]) -> bool:
     return any(not isinstance(_decoded(line), r.Leaf | None) for line in lines)
 
 
-def header_id(data: bytes) -> str | None:
-    """The id in the header of a thread file."""
-    records = (_decoded(line) for line in lines_of(data))
-    return next((record.id for record in records if isinstance(record, r.Header)), None)
+def is_of(name: str, data: bytes) -> bool:
+    """Whether a thread's file holds the thread that its name says: a copy in the trash may have `~2` behind the id."""
+    id_, _, number = name.rpartition("~")
+    wanted = id_ if number.isdigit() and id_ else name
+    return any(found == wanted for found in _header_ids(data))
+
+
+def is_headless(data: bytes) -> bool:
+    """Whether a file does not say of which thread it is: another program may have cut it."""
+    return next(_header_ids(data), None) is None
+
+
+def _header_ids(data: bytes) -> Iterator[str]:
+    return (record.id for record in map(_decoded, lines_of(data)) if isinstance(record, r.Header))
 
 
 def latest(lines: Iterable[bytes]) -> str:

@@ -8,7 +8,7 @@ edited, the last one too; other branches are untouched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from convend_tui.errors import Locked, RuleError
 from convend_tui.thread import records as r
@@ -22,8 +22,7 @@ LOCKED = (
 GONE = "This message is not in the thread's file any more. Open the thread again."
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why something is not allowed."""
 
     reason: str

@@ -6,7 +6,8 @@ Nothing leaves the file. A lock is a lock, hidden or not: `thread/lock.py` knows
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from convend_tui.thread import records as r
 from convend_tui.thread.answers import answer_of
@@ -14,8 +15,7 @@ from convend_tui.thread.lock import GONE, Refusal
 from convend_tui.thread.tree import Thread
 
 
-@dataclass(frozen=True, slots=True)
-class Pruning:
+class Pruning(msgspec.Struct, frozen=True):
     """What goes out of sight, or comes back."""
 
     targets: tuple[str, ...]

@@ -6,8 +6,10 @@ import asyncio
 import dataclasses
 import gc
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,17 +24,21 @@ from convend_tui import config, logfile, paths, plain
 from convend_tui.errors import StoreError
 from convend_tui.model.connect import Models
 from convend_tui.store import behind
-from convend_tui.store.conflicts import merge
 from convend_tui.store.library import Library
-from convend_tui.store.partial import recover
 from convend_tui.tui.commands import Keys
 from convend_tui.tui.pasting import take_pastes_whole
 from convend_tui.tui.screen import ChatScreen
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from textual.driver import Driver
 
 DEFAULT_THEME = "textual-dark"
+TYPED_S = 1.0
+"""Seconds for which leaving waits, at most, for keys that were typed before."""
+FINISHING_S = 1.0
+"""Seconds after which the end of the program says why it takes long."""
+FINISHING = "convend is finishing what it has begun. A slow disk or a busy machine takes a while."
 SAME_S = 5.0
 """Seconds in which a notice is not repeated."""
 
@@ -61,9 +67,23 @@ class ConvendApp(App[None]):
         self.models = Models(settings, where)
         self.keys = Keys(settings.keys)
         self._no_colors = NoColor(), Monochrome()
+        self._are_kept = True
+        """The choices are on the disk."""
         self._told: dict[str, float] = {}
         self._merged: set[str] = set()
         self._behind = behind.Behind(lambda error: self.soon(lambda: self.tell(str(error), severity="warning")))
+        self.finishing = Timer(FINISHING_S, lambda: os.write(2, f"{FINISHING}\n".encode()))
+        """Begins when the terminal has been given back, and is ended with the program."""
+        self.finishing.daemon = True
+
+    def get_driver_class(self) -> type[Driver]:
+        """What draws, and reads the keys."""
+        chosen = super().get_driver_class()
+        if sys.platform == "win32" or chosen.__name__ != "LinuxDriver":
+            return chosen
+        from convend_tui.tui.terminal import Terminal
+
+        return Terminal
 
     def get_default_screen(self) -> Screen[None]:
         """The only screen there is; dialogs come over it."""
@@ -116,10 +136,35 @@ class ConvendApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, wherever one is. What was typed is kept; so is a reply that is coming in."""
+        self.leave()
+
+    def leave(self, code: int = 0) -> None:
+        """As `action_quit`, also where nobody is at the keys: a signal, a terminal that is gone. What was typed before
+        has a longer way, over the screen to what has the focus, and is let through first."""
+        self.keep_drafts()
+        if not self._are_kept:
+            self._keep_choices()  # the disk that refused them may have room again
+
+        def out() -> None:
+            if not self._exit:
+                self.keep_drafts()
+                self.exit(return_code=code)
+
+        def over_focus() -> None:
+            (self.focused or self.screen).call_later(out)
+
+        self.call_later(lambda: self.screen.call_later(over_focus))
+        self.set_timer(TYPED_S, out)
+
+    def keep_drafts(self) -> None:
+        """Write down what is in the composer, wherever one is."""
         for screen in self.screen_stack:
-            if isinstance(screen, ChatScreen):
+            if isinstance(screen, ChatScreen) and screen.is_whole:
                 screen.keep_draft()
-        self.exit()
+
+    def draw_anew(self) -> None:
+        """Draw the whole screen: some of what was drawn has not reached the terminal."""
+        self.refresh()
 
     def theme_from_choices(self) -> None:
         """The person's theme: the one chosen last, else config.toml's, else the dark one."""
@@ -133,14 +178,19 @@ class ConvendApp(App[None]):
     def choose(self, **changes: object) -> None:
         """Keep a choice of the person's for the next start."""
         choices = dataclasses.replace(self.choices, **changes)  # type: ignore[arg-type]
-        if choices == self.choices:
-            return
-        self.choices = choices
+        if choices != self.choices:
+            self.choices = choices
+            self._keep_choices()
+
+    def _keep_choices(self) -> None:
+        choices = self.choices
+        self._are_kept = False
 
         def write() -> None:
             if aside := config.save_choices(self.paths, choices):
                 sentence = f"The file of your choices could not be read. It was put aside as {aside}."
                 self.soon(lambda: self.tell(sentence))
+            self._are_kept = True
 
         try:
             self._behind.do(write)
@@ -149,9 +199,14 @@ class ConvendApp(App[None]):
 
     def soon(self, call: Callable[[], None]) -> None:
         """Have something done on the event loop, from any thread; nothing where the app has ended."""
+
+        def within() -> None:
+            with self._context():  # a timer that is begun here must know its app; another thread does not
+                call()
+
         with suppress(RuntimeError):
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(call)
+                self._loop.call_soon_threadsafe(within)
 
     async def on_unmount(self) -> None:
         """The end: what is still to be written is written first."""
@@ -191,17 +246,21 @@ class ConvendApp(App[None]):
         if not self._exit_renderables:
             self.error_console.soft_wrap = True  # the name of the file can be copied
             self._exit_renderables.append(plain.one_line(logfile.crashed(self.paths, error)))
+            self.soon(self.keep_drafts)
         self._close_messages_no_wait()
 
     def recovered(self) -> list[str]:
         """Bring back what a crash left behind, and take away what is of no use; blocks on the disk."""
         from convend_tui.store.leftovers import clear
+        from convend_tui.store.partial import recover
 
         clear(self.paths)
         return list(recover(self.library))
 
     def merged(self) -> list[str]:
         """Bring in what copies in conflict hold; blocks on the disk. The same sentence comes only once."""
+        from convend_tui.store.conflicts import merge
+
         found = [sentence for sentence in merge(self.library) if sentence not in self._merged]
         self._merged.update(found)
         return found
@@ -223,4 +282,5 @@ def run_app() -> int:
         app.models.stop_local()
         app.library.close()
         logfile.stop()
+        app.finishing.cancel()
     return app.return_code or 0

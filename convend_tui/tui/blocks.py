@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.segment import Segment
@@ -202,7 +202,7 @@ class Blocks:
         if is_inner:
             return lines  # the outermost one styles all of them
         return [
-            replace(
+            msgspec.structs.replace(
                 line, segments=tuple(Segment(text, style + own if own else style) for text, own, _ in line.segments)
             )
             for line in lines

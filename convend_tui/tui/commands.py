@@ -4,9 +4,9 @@ screen and the README's list of keys."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from textual.binding import Binding, BindingType
 
 Where = Literal["anywhere", "transcript", "composer", "tree", "list", "replay"]
@@ -21,8 +21,7 @@ SECTIONS: Mapping[Where, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One thing to do. `id` is public: `[keys]` in config.toml refers to it."""
 
     id: str

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from convend_tui.ending.marks import warned
 from convend_tui.model import events as e
 from convend_tui.store.drafts import Place as DraftPlace
@@ -32,11 +34,10 @@ REMEMBERED = 50
 """Branches of which it is remembered how they stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """What is said of the path shown as a whole."""
 
-    crumbs: list[str] = field(default_factory=list)
+    crumbs: list[str] = msgspec.field(default_factory=list)
     hidden: bool = False
     warned: bool = False
     ended: r.Ended | None = None

@@ -39,6 +39,8 @@ class Drafting:
         self._behind = Behind(self._failed)
         self._waiting: dict[drafts.Place, drafts.Draft] = {}
         """What is still to be written."""
+        self._refused: set[drafts.Place] = set()
+        """Those of them that the disk did not take: written when it takes others again."""
         self._failing = False
         """A draft could not be written: none is taken away before one can."""
 
@@ -65,6 +67,8 @@ class Drafting:
         if old is None or old == new:
             return
         conversation.draft = new
+        if old == drafts.NEW:
+            self._screen.remember(conversation)  # it has a file by now, also where nobody saw it begin
         held = as_draft(self._held)
         if goes == "along":
             both = _joined(held, self.draft_of(conversation, move=True))
@@ -90,7 +94,8 @@ class Drafting:
         draft = as_draft(self._held)
         if conversation.below is not None:
             draft = msgspec.structs.replace(draft, under_way=True)
-        self._save(conversation.draft or self.place_of(conversation), draft)
+        if self._save(conversation.draft or self.place_of(conversation), draft):
+            self._try_again()
 
     def take(self, draft: drafts.Draft) -> None:
         """Put another chat's draft into this one."""
@@ -240,26 +245,28 @@ class Drafting:
 
     def _save(self, place: drafts.Place, draft: drafts.Draft) -> bool:
         """Write a draft that has changed. False where the disk refused; behind a slow one that is said later."""
-        if self._kept.get(place) == _unplaced(draft):
+        if self._kept.get(place) == _unplaced(draft) and place not in self._refused:
             return True
         self._kept[place] = _unplaced(draft)
         self._waiting[place] = draft
+        self._refused.discard(place)
 
         def write() -> None:
             if self._waiting.get(place) is not draft:
                 return  # there is a newer one by now
             try:
-                if draft or not self._failing:
-                    self._put(place, draft)
-                    self._failing = False
-                    self._let_go(place)
+                if self._failing and not draft:
+                    self._refused.add(place)
+                    return
+                self._put(place, draft)
+                self._failing = False
+                self._let_go(place)
             except StoreError:
                 self._failing = True
-                self._kept.pop(place, None)
+                self._refused.add(place)
                 raise
-            finally:
-                if self._waiting.get(place) is draft:
-                    del self._waiting[place]
+            if self._waiting.get(place) is draft:
+                del self._waiting[place]
 
         try:
             self._behind.do(write)
@@ -268,6 +275,13 @@ class Drafting:
             self._tell_of(error)
             return False
         return True
+
+    def _try_again(self) -> None:
+        """What the disk refused before: the composer may hold something else by now."""
+        # First what is to be written: what goes elsewhere is taken away only then.
+        for place, draft in sorted(self._waiting.items(), key=lambda one: not one[1]):
+            if place in self._refused and not self._save(place, draft):
+                return
 
     def _put(self, place: drafts.Place, draft: drafts.Draft) -> None:
         """Write into the place's file; where another window has written there since, apart."""

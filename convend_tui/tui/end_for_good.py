@@ -105,6 +105,6 @@ class EndForGood(Confirm, inherit_bindings=False):
             self.dismiss(False)
 
     def on_screen_resume(self) -> None:
-        """On top again."""
-        if self._given_up:
+        """On top again; or told so late that it has left already."""
+        if self._given_up and self.app.screen is self:
             self.dismiss(False)

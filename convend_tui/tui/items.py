@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 
-from convend_tui.exchange import incoming
 from convend_tui.plain import one_line, visible
 from convend_tui.thread import records as r
 from convend_tui.tui.palette import Palette, Tone
@@ -40,8 +39,7 @@ class Body(Protocol):
     def lines(self, width: int, palette: Palette) -> Sequence[Line]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a message stands among its siblings."""
 
     number: int = 1
@@ -72,7 +70,6 @@ class MessageItem:
     __slots__ = (
         "_body",
         "_thinking",
-        "_thinking_body",
         "feedback",
         "goes_on",
         "key",
@@ -104,8 +101,7 @@ class MessageItem:
         """What is said while nothing has arrived yet."""
         self.model = (message.model or "") if message is not None else ""
         self._body: Body | None = None
-        self._thinking: str | None = None
-        self._thinking_body: PlainBody | None = None
+        self._thinking: PlainBody | None = None
 
     @property
     def body(self) -> Body:
@@ -122,9 +118,12 @@ class MessageItem:
     @property
     def thinking(self) -> str:
         """The thinking that the model shows."""
+        return self._thoughts.source
+
+    @property
+    def _thoughts(self) -> PlainBody:
         if self._thinking is None:
-            self._thinking = thinking_of(self.message) if self.message is not None else ""
-            self._thinking_body = PlainBody(visible(self._thinking)) if self._thinking else None
+            self._thinking = PlainBody(thinking_of(self.message) if self.message is not None else "")
         return self._thinking
 
     @property
@@ -139,9 +138,7 @@ class MessageItem:
 
     def add_thinking(self, text: str) -> None:
         """More thinking has arrived."""
-        self._thinking = self.thinking + text
-        self._thinking_body = self._thinking_body or PlainBody()
-        self._thinking_body.append(text)
+        self._thoughts.append(text)
 
     def estimate(self, width: int) -> int:
         """A cheap guess of its height."""
@@ -158,14 +155,14 @@ class MessageItem:
         """Give back the memory of what was made of the message; `lines` makes it again. A reply that is coming in has
         nowhere else to take its words from: it keeps them."""
         if self.message is not None:
-            self._body = self._thinking = self._thinking_body = None
+            self._body = self._thinking = None
 
     def lines(self, width: int, palette: Palette) -> Sequence[Line]:
         """Head, thinking, words and notes."""
         return one_after_another(
             [] if self.goes_on else self._head(width, palette),
             self._thinking_lines(width, palette),
-            self.body.lines(width, palette) if self.body.source.strip() else [],
+            self.body.lines(width, palette) if (source := self.body.source) and not source.isspace() else [],
             *(wrap([(visible(note), palette.style("dim") + Style(italic=True))], width) for note in self._notes()),
         )
 
@@ -190,8 +187,8 @@ class MessageItem:
             if kinds & {"thinking", "redacted_thinking"}:
                 return decorated(wrap([("Thinking, not shown by the model", dim)], width))
             return []
-        if not self.unfolded or self._thinking_body is None:
-            words = len(self.thinking.split())
+        if not self.unfolded:
+            words = self._thoughts.words
             mark = f"▸ Thinking · {words:,} word{'s' if words != 1 else ''} (o unfolds)"
             return decorated(wrap([(mark, dim)], width))
         quiet = Style(italic=True) + dim
@@ -201,7 +198,7 @@ class MessageItem:
             segments = (Segment("  ", dim), *(Segment(s.text, quiet) for s in line.segments))
             return Line(segments, line.cells + 2, line.text, line.soft, line.indent + 2)
 
-        shown = self._thinking_body.lines(max(1, width - 2), palette)
+        shown = self._thoughts.lines(max(1, width - 2), palette)
         if isinstance(shown, Pieces):
             return one_after_another(lines, Pieces([piece.mapped(quietly) for piece in shown.pieces]), [BLANK])
         return [*lines, *map(quietly, shown), BLANK]
@@ -291,6 +288,8 @@ def _attachment(block: r.Block) -> str:
 
 def _by_name(block: r.Block) -> str:
     """What stands for a block that is not shown itself."""
+    from convend_tui.exchange import incoming  # few threads have any
+
     kind, name = block.get("type"), block.get("name")
     if kind == incoming.MISSING:
         return f"📎 {name or 'a file'} (not in the export)"

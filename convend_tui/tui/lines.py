@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from time import perf_counter
 from typing import Any, ClassVar, Final, Literal
 
@@ -286,7 +287,7 @@ class VirtualLines(InstantScroll, can_focus=True):
         """Render everything anew in the colours of the current theme."""
         self._view.palette = palette_of(self.app)
         self._view.unrender()
-        self._strips.clear()
+        self._forget_strips()
         self._settle()
 
     def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
@@ -303,7 +304,7 @@ class VirtualLines(InstantScroll, can_focus=True):
         if width != self._view.width and self.size.width:
             self._view.width = width
             self._view.estimate_all()
-            self._strips.clear()
+            self._forget_strips()
             self._clear_selection()
         self._settle()
         if self._wanted and self._view.width:
@@ -313,7 +314,11 @@ class VirtualLines(InstantScroll, can_focus=True):
     def notify_style_update(self) -> None:
         """The colour or background of the widget changed."""
         super().notify_style_update()
+        self._forget_strips()
+
+    def _forget_strips(self) -> None:
         self._strips.clear()
+        vars(self).pop("_style", None)
 
     @property
     def allow_select(self) -> bool:
@@ -345,11 +350,15 @@ class VirtualLines(InstantScroll, can_focus=True):
 
     # Drawing
 
+    @cached_property
+    def _style(self) -> Style:
+        return self.rich_style
+
     def render_line(self, y: int) -> Strip:
         """The row `y` of the widget."""
         place, piece, number, line = self._view.line(self.scroll_offset.y + y)
         if place >= len(self.items):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self._style)
         item = self.items[place]
         row = _row(place, piece, number)
         selection = self.text_selection
@@ -378,7 +387,7 @@ class VirtualLines(InstantScroll, can_focus=True):
             cells = _GUTTER + line.cells
             indent = _GUTTER + line.indent
         segments.append(Segment(" " * max(0, width - cells)))
-        strip = Strip(segments, max(width, cells)).apply_style(self.rich_style).crop(0, width)
+        strip = Strip(segments, max(width, cells)).apply_style(self._style).crop(0, width)
         return strip.apply_offsets(-indent, row)
 
     def _with_selection(self, line: Line, span: tuple[int, int]) -> list[Segment]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
@@ -29,6 +30,8 @@ HEAD = 200
 """Threads at the head of the list, which are shown before the folder has been looked through."""
 DRAFT_S = 0.7
 """Seconds after the last key until a draft is written."""
+DRAFT_MOST_S = 3.0
+"""Seconds after which it is written although the person types on."""
 
 
 class Listing:
@@ -45,6 +48,7 @@ class Listing:
         self._fill_lock = asyncio.Lock()
         self._cursor_on: str | None = None
         self._draft_timer: Timer | None = None
+        self._typing_since = 0.0
         self._looking: Worker[None] | None = None
         self._trouble = ""
         """What was last wrong with the open thread's file; said once."""
@@ -104,10 +108,14 @@ class Listing:
         """A key was pressed in the composer."""
         if self._draft_timer is not None:
             self._draft_timer.stop()
-        self._draft_timer = self._screen.set_timer(DRAFT_S, self._pause)
+        else:
+            self._typing_since = monotonic()
+        left = self._typing_since + DRAFT_MOST_S - monotonic()
+        self._draft_timer = self._screen.set_timer(min(DRAFT_S, max(left, 0.001)), self._pause)
 
     def _pause(self) -> None:
-        """Nothing was typed for a moment."""
+        """Nothing was typed for a moment, or much without one."""
+        self._draft_timer = None
         self._screen.keep_draft()
         self._screen.refresh_lines()
 

@@ -50,8 +50,10 @@ class LongMarkdown:
         if self._cut is None:
             self._cut = self._chunks.so_far()
         refs = {} if self._grows else _definitions(self._cut)
-        before, self._pieces = self._pieces, []
-        for index, chunk in enumerate(self._cut):
+        # Of a text that grows, only what was its last chunk may be another one now.
+        same = max(0, len(self._pieces) - 1) if self._grows else 0
+        before, self._pieces = self._pieces, self._pieces[:same]
+        for index, chunk in enumerate(self._cut[same:], same):
             old = before[index] if index < len(before) else None
             if old is not None and old[0] == chunk and not (refs and "[" in chunk.source):
                 self._pieces.append(old)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
 from rich.style import Style
 from textual.color import Color, ColorParseError
 
@@ -27,8 +27,7 @@ _CODE_THEMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True):
     """Rich style definitions by purpose. Hashable: what was rendered is kept per width and palette.
 
     A style holds a colour or an attribute, so that an `ansi` palette can say `dim` where another has a grey.

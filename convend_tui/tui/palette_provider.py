@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.style import Style
 
 from convend_tui.plain import one_line
 from convend_tui.tui.commands import COMMANDS, Command
 from convend_tui.tui.items import LONGEST_LABEL
+from convend_tui.tui.matching import Spans, match
 
 if TYPE_CHECKING:
     from convend_tui.tui.app import ConvendApp
@@ -81,14 +83,21 @@ class TableCommands(Provider):
 
     async def search(self, query: str) -> Hits:
         """Those that fit what was typed, in label or help."""
-        matcher = self.matcher(query)
+        marked = self.matcher(query).match_style
         for command, text in self._choices():
-            score = max(matcher.match(command.label), 0.9 * matcher.match(command.help))
-            if score > 0:
-                yield Hit(score, matcher.highlight(command.label), partial(self._run, command), help=text)
+            if found := match(query, command.label, command.help):
+                shown = _highlighted(command.label, found[1], marked)
+                yield Hit(found[0], shown, partial(self._run, command), help=text)
         for name, text, message in self._labels():
-            if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(_unmarked(name)), partial(self._go_to, message), help=text)
+            if found := match(query, name):
+                yield Hit(found[0], _highlighted(name, found[1], marked), partial(self._go_to, message), help=text)
+
+
+def _highlighted(name: str, spans: Spans, marked: Style) -> Content:
+    content = Content(name)
+    for start, end in spans:
+        content = content.stylize(marked, start, end)
+    return content
 
 
 def _unmarked(text: str) -> str:

@@ -90,9 +90,25 @@ class PasteParser(XTermParser):
         yield from super().tick()
 
 
-def _decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
-    """As `codecs.getincrementaldecoder`, with U+FFFD for what cannot be decoded."""
-    return partial(codecs.getincrementaldecoder(encoding), "replace")
+class _Decoder:
+    """An incremental decoder with U+FFFD for what cannot be decoded.
+
+    Raises:
+        EOFError: there is no input any more; Textual would ask for it again and again.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def decode(self, data: bytes, final: bool = False) -> str:
+        if not data and not final:
+            raise EOFError
+        return self._decoder.decode(data, final)
+
+
+def _decoder(encoding: str) -> Callable[[], _Decoder]:
+    """As `codecs.getincrementaldecoder`."""
+    return partial(_Decoder, encoding)
 
 
 def take_pastes_whole() -> None:

@@ -39,6 +39,19 @@ class PlainBody:
         self._soft = False
         """The end goes on with the line before."""
         self._pieces: list[Piece] = []
+        self._counted = (0, 0)
+        """So many characters of the text have been counted, and so many words."""
+
+    @property
+    def words(self) -> int:
+        """How many words the text has, by the white space between them."""
+        source, (begin, words) = self.source, self._counted
+        # The last word may go on.
+        end = max(source.rfind("\n", begin), source.rfind(" ", begin)) + 1
+        if end:
+            words += len(source[begin:end].split())
+            self._counted = end, words
+        return words + len(source[max(begin, end) :].split())
 
     @property
     def source(self) -> str:

@@ -113,10 +113,14 @@ def _row_lines(row: Row, plan: Layout, rule: Style, margins: Margins) -> list[Li
     lines: list[Line] = []
     for index in range(height):
         segments: list[Segment] = []
+        begin = 0
         for number, (width, column) in enumerate(zip(plan.widths, columns, strict=False)):
-            if number:
-                segments.append(Segment(_RULE, rule))
             line = column[index] if index < len(column) else None
+            # A wide character in a column of one cell takes the space beside it: what follows stays in its place.
+            over = 1 if line is not None and line.cells > width else 0
+            if number:
+                segments.append(Segment(_RULE[begin : len(_RULE) - over], rule))
+            begin = over if not number else 0
             cells = min(line.cells, width) if line else 0
             before, after = _padding(width - cells, plan.aligns[number] if number < len(plan.aligns) else "")
             segments.append(Segment(" " * before))

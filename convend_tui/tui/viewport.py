@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+import msgspec
 
 from convend_tui.tui.offsets import Heights
 from convend_tui.tui.palette import Palette, Tone
@@ -42,8 +43,7 @@ class Item(Protocol):
         """A cheap guess of the number of lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(msgspec.Struct, frozen=True):
     """The first visible line: the `line` of a piece of the item `index`. The piece had `height` lines."""
 
     index: int = 0
@@ -81,7 +81,7 @@ class Viewport:
         key = self.items[old.index].key if keep_anchor and old.index < len(self.items) else None
         self._take(list(items))
         place = self.index.get(key) if key is not None else None
-        self.anchor = Anchor() if place is None else replace(old, index=place)
+        self.anchor = Anchor() if place is None else msgspec.structs.replace(old, index=place)
         return place is not None
 
     def _take(self, items: list[Item]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import msgspec
 from rich.cells import cell_len, split_graphemes
 from rich.segment import Segment
 from rich.style import Style
@@ -37,8 +38,7 @@ def _breakable() -> re.Pattern[str]:
     return re.compile(f"[{_OPENING}]*[{_WIDE}][\u3099\u309a]*[{_CLOSING}]* *|[^ {_WIDE}]+[{_CLOSING}]* *| +")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One row of the screen.
 
     The characters of `segments` are `indent` characters of decoration (bars, margins), then `text`, then

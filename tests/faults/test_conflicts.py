@@ -146,8 +146,10 @@ def test_a_crash_in_the_middle_of_a_merge_is_made_good_by_the_next(tmp_path: Pat
     write(library.paths.threads / NAMES[0], *both, *ours)
     file.write_bytes(file.read_bytes()[:-cut])
     (told,) = merge(library)
-    assert "1 record came in" in told
+    assert ("1 record came in" if cut > 1 else "it held nothing new") in told
     assert set(library.open(ID).thread.messages) >= {"ours1", "ours2"}
+    lines = file.read_bytes().splitlines()
+    assert len(lines) == len(set(lines))
 
 
 def test_a_copy_without_its_thread_is_the_thread(tmp_path: Path) -> None:

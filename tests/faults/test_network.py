@@ -14,10 +14,11 @@ import pytest
 
 from convend_tui import session
 from convend_tui.model import events as e
+from convend_tui.model import sse
 from convend_tui.store.check import Checker
 from convend_tui.thread import records as r
 from tests import making
-from tests.faults.network_faults import FAULTS, Fault
+from tests.faults.network_faults import FAULTS, HALF, Fault, stream, text
 from tests.making import Desk, answer_of, ended, failed
 from tests.referee import Referee
 
@@ -128,6 +129,18 @@ async def test_what_may_pass_is_tried_again_and_nothing_is_doubled(
             assert len(referee.requests) == 1
             assert kinds(desk) == (["typed", "partial"] if fault.keeps else ["typed"])
         is_sound(desk)
+
+
+async def test_an_answer_without_an_end_is_given_up_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_ANSWER", 2**20)
+    more = text("and on it goes. " * 1_000)
+    async with talking(tmp_path, stream(HALF, *[more] * 80, end="hold"), "Fine.", retries=2, timeout=30) as (desk, _):
+        end = failed(await desk.say("hello"))
+        assert "broke off: it sent more than 1 MB." in str(end.error)
+        kept = r.text_of(desk.thread.messages[str(end.partial)])
+        assert kept.startswith("Half of it") and kept.endswith("and on it goes. ") and len(kept) > 2**19
+        is_sound(desk)
+        ended(await desk.say("and then?"))
 
 
 async def test_a_server_that_stays_broken_is_asked_a_few_times_and_no_more(tmp_path: Path, waits: list[float]) -> None:

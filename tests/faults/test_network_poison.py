@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,18 @@ def test_a_flood_of_deltas_that_say_nothing_costs_nothing() -> None:
         builder.feed({"type": "content_block_delta", "index": 1, "delta": {"type": "glow"}}, 0)
     assert builder.content()[0] == {"type": "text", "text": ""}
     assert builder.content()[1]["unknown_deltas"] == [{"type": "glow"}] * 50_000
+
+
+class _Unsearched(dict[int, Any]):
+    """Blocks that nobody goes through."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise AssertionError("an event looked at all blocks")
+
+
+def test_an_event_without_an_index_costs_the_same_however_many_blocks_there_are() -> None:
+    builder = ReplyBuilder(_blocks=_Unsearched())
+    for number in range(3):
+        builder.feed({"type": "content_block_start", "content_block": {"type": "text"}}, 0)
+        builder.feed({"type": "content_block_delta", "delta": {"type": "text_delta", "text": f"block {number}"}}, 0)
+    assert [builder._joined(index, "text") for index in range(3)] == ["block 0", "block 1", "block 2"]

@@ -107,6 +107,17 @@ def test_what_an_older_copy_lacks_is_written_back(set_back: ThreadHandle, tmp_pa
     assert file_of(set_back, tmp_path).stat().st_size == size
 
 
+async def test_what_a_new_file_lacks_that_was_cut_short_before_it_was_read_is_written_back(tmp_path: Path) -> None:
+    handle = thread_in(tmp_path)
+    file = file_of(handle, tmp_path)
+    copy = tmp_path / "from-elsewhere"
+    copy.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+    copy.replace(file)
+    await handle.catch_up()
+    assert await handle.mend()
+    assert list(again(handle, tmp_path).thread.messages) == ["a"]
+
+
 def test_what_a_copy_brings_back_by_itself_is_not_written_twice(set_back: ThreadHandle, tmp_path: Path) -> None:
     """The other program was in the middle of writing it."""
     set_back.refresh()

@@ -73,6 +73,33 @@ def test_a_frame_of_a_long_reply_costs_its_end(name: str) -> None:
         assert draw() <= SCREEN
 
 
+def test_a_frame_costs_the_same_however_much_has_come() -> None:
+    body = MarkdownBody()
+
+    def frame() -> int:
+        body.append("A few words more. " * 10)
+        return drawing.calls(lambda: body.lines(76, PALETTE))
+
+    costs: list[int] = []
+    for size in (SIZE, 16 * SIZE):
+        body.append(of_length(size)["paragraphs"])
+        frame()
+        costs.append(sorted(frame() for _ in range(5))[2])
+    assert costs[1] <= costs[0] + 20
+
+
+def test_thinking_that_comes_in_costs_nothing_before_it_is_drawn() -> None:
+    item = MessageItem(None, show_thinking=False)
+    for number in range(1_000):
+        item.add_thinking(f"thought{' ' * (number % 3)}")
+    body = item._thoughts
+    assert len(body._source) == 1_000
+    assert body.words == len(body.source.split())
+    for piece in ("", "ends", " here ", "and", "\n", " \n ", "so\ton", "\n\nand on"):
+        item.add_thinking(piece)
+        assert body.words == len(item.thinking.split())
+
+
 def test_of_many_long_messages_those_on_the_screen_are_looked_at() -> None:
     text = of_length(SIZE)["paragraphs"]
     items = [drawing.message(text, f"m{number}") for number in range(20)]

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from convend_tui.plain import visible
 from convend_tui.tui import code
@@ -125,3 +126,22 @@ def test_long_plain_text_in_pieces_is_verbatim(text: str) -> None:
     lines = list(body.lines(WIDTH, PALETTE))
     assert copied(lines) == text
     assert lines == list(PlainBody(text).lines(WIDTH, PALETTE))
+
+
+@pytest.mark.parametrize("shift", [0, 3], ids=["words last", "words first"])
+@pytest.mark.parametrize("columns", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("text", ["words", "words " * 30], ids=["narrow", "full"])
+def test_a_wide_character_in_a_column_of_one_cell_moves_nothing(
+    columns: tuple[int, ...], text: str, shift: int
+) -> None:
+    rows = [["a", "b", "c", text] for _ in range(120)]
+    rows[100] = [*("界" if number in columns else "abc"[number] for number in range(3)), "odd"]
+    table = [["x", "y", "z", "w"], ["-"] * 4, *rows]
+    source = "".join(f"| {' | '.join(row[shift:] + row[:shift])} |\n" for row in table)
+    drawn = LongMarkdown(source, grows=False).lines(WIDTH, PALETTE)
+    lines = ["".join(segment.text for segment in line.segments) for line in drawn]
+    assert all(cell_len(line) <= WIDTH for line in lines)
+    odd = next(line for line in lines if "odd" in line)
+    assert odd.count("界") == len(columns)
+    rules = [[cell_len(line[:at]) for at, char in enumerate(line) if char in "│┼"] for line in (lines[1], odd)]
+    assert rules[0] == rules[1] and len(rules[1]) == 3

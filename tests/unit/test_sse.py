@@ -87,6 +87,16 @@ def test_many_events_are_not_one_large_event(monkeypatch: pytest.MonkeyPatch) ->
     assert read(*[b": still here\n"] * 500) == []
 
 
+def test_an_answer_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_ANSWER", 100 * len(WHOLE))
+    reader, taken = EventReader(), 0
+    with pytest.raises(NotAnEvent, match=r"^more than"):
+        for _ in range(200):
+            for _event in reader.feed(WHOLE):
+                taken += 1
+    assert 7 * 100 <= taken < 7 * 200
+
+
 @settings(derandomize=True, max_examples=400, deadline=None)
 @given(st.data())
 def test_a_damaged_stream_makes_a_record_that_can_be_read_and_sent(data: st.DataObject) -> None:
