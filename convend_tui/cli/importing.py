@@ -26,14 +26,16 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         if bar is not _no_bar:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    reasons = [] if arguments.json else [f"not imported: {line}" for line in skipped_in_words(report)]
     if arguments.json:
         emit(report.as_json())
-        if report.is_empty:
-            say(f"convend: {in_words(report)}")
-    else:
-        write_lines(f"not imported: {line}" for line in skipped_in_words(report))
-        write_lines([in_words(report)])
-    return 1 if report.is_empty else 0
+    if report.is_empty:  # it could not: that is said where errors are
+        for line in (*reasons, f"convend: {in_words(report)}"):
+            say(line)
+        return 1
+    if not arguments.json:
+        write_lines([*reasons, in_words(report)])
+    return 0
 
 
 def _no_bar(done: int, total: int) -> None:

@@ -79,7 +79,7 @@ def test_memories_alone_are_declined(home: Home, tmp_path: Path) -> None:
     report = imported(home, file, code=1)
     assert counts(report) == (0, 0, 0, 0)
     assert "memories" in report["skipped"][0]["why"]
-    assert "Nothing was imported." in home.run("import", file).stdout
+    assert "convend: Nothing was imported." in home.run("import", file).stderr
 
 
 def nested(levels: int) -> Any:

@@ -202,7 +202,7 @@ async def test_behind_a_slow_disk_a_flip_back_leads_to_where_one_was(
             await me.goes_to("first answer")
             await me.press("right")
             await me.reads("another answer", "third answer")  # not the fourth, where the file still is
-            assert slow.waiting
+            await me.until(lambda: slow.waiting)
             slow.go_on()
 
 
