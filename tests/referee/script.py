@@ -9,6 +9,7 @@ server-sent event, `message_start` and `ping` included.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -98,6 +99,8 @@ class Reply:
     stall_after_events: int | None = None
     """Silence of `stall_seconds` after so many events; then the reply goes on."""
     stall_seconds: float = 3600.0
+    stall_until: threading.Event | None = None
+    """The silence ends when this is set, not after `stall_seconds`."""
     malformed_event_after: int | None = None
     """An event whose data is no JSON after so many events; then the reply goes on."""
     error_event_after: int | None = None

@@ -46,7 +46,7 @@ async def stream(request: web.Request, received: Received, prepared: wire.Prepar
     sent = 0
     for step in (*wire.steps(prepared), None):
         if sent == reply.stall_after_events:
-            await asyncio.sleep(reply.stall_seconds)
+            await _stall(reply)
         if sent == reply.cut_after_events:
             return await reset(request, response)
         if sent == reply.eof_after_events:
@@ -63,6 +63,14 @@ async def stream(request: web.Request, received: Received, prepared: wire.Prepar
     received.finished = True
     await response.write_eof()
     return response
+
+
+async def _stall(reply: Reply) -> None:
+    if reply.stall_until is None:
+        await asyncio.sleep(reply.stall_seconds)
+        return
+    while not reply.stall_until.is_set():
+        await asyncio.sleep(0.005)
 
 
 async def _write(response: web.StreamResponse, data: bytes, reply: Reply) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from textual.command import CommandPalette
 from textual.widgets import Input
 
@@ -59,7 +61,7 @@ async def test_thinking_is_folded_and_o_unfolds_it(online: Home, referee: Thread
 
 
 async def test_escape_stops_and_keeps_what_arrived(online: Home, referee: ThreadedReferee) -> None:
-    referee.enqueue(Reply([Text("Once upon a time. " * 50, rate=200)]))
+    referee.enqueue(Reply("Once upon a time. " * 50, stall_after_events=10))
     async with online.app() as me:
         await me.writes("A story, please")
         await me.press("enter")
@@ -102,7 +104,7 @@ async def test_escape_before_anything_arrived_gives_the_text_back(online: Home, 
 async def test_a_reply_that_was_coming_in_when_one_left_is_there_afterwards(
     online: Home, referee: ThreadedReferee
 ) -> None:
-    referee.enqueue(Reply([Text("Once upon a time. " * 50, rate=200)]))
+    referee.enqueue(Reply("Once upon a time. " * 50, stall_after_events=10))
     async with online.app() as me:
         await me.writes("A story, please")
         await me.press("enter")
@@ -139,7 +141,8 @@ async def test_new_chat_switch_and_drafts_of_each(online: Home, referee: Threade
 
 
 async def test_another_chat_can_be_read_while_a_reply_comes_in(online: Home, referee: ThreadedReferee) -> None:
-    referee.enqueue(Reply([Text("Slowly. " * 20, rate=150)]))
+    rest = threading.Event()
+    referee.enqueue(Reply("Slowly. " * 20, stall_after_events=6, stall_until=rest))
     online.save(Branch().typed("Old chat").reply("Old answer."))
     async with online.app() as me:
         await me.writes("New chat")
@@ -149,6 +152,7 @@ async def test_another_chat_can_be_read_while_a_reply_comes_in(online: Home, ref
         await me.press("ctrl+t", "end", "enter")
         await me.reads("Old chat", "Old answer.")
         assert running.turn is not None
+        rest.set()
         await me.until(lambda: running.turn is None)
         assert "Slowly" not in me.words
         await me.press("ctrl+t", "home", "enter")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 from convend_tui.store import drafts
 from convend_tui.store.drafts import Draft, Place
 from convend_tui.thread import records as r
-from tests.referee import HttpError, Reply, Text, ThreadedReferee
+from tests.referee import HttpError, Reply, ThreadedReferee
 from tests.tui.conftest import Home, Person
 from tests.tui.workbench import THREAD, forked, opened
 
@@ -195,12 +197,14 @@ async def test_a_send_that_failed_leaves_the_other_drafts_alone(online: Home, re
 
 
 async def test_what_is_typed_while_a_reply_comes_in_belongs_to_its_end(online: Home, referee: ThreadedReferee) -> None:
-    referee.enqueue(Reply([Text("Slowly. " * 20, rate=150)]))
+    rest = threading.Event()
+    referee.enqueue(Reply("Slowly. " * 20, stall_after_events=6, stall_until=rest))
     async with online.app() as me:
         await me.writes("Hello")
         await me.press("enter")
         await me.reads("Slowly.")
         await me.writes("and then")
+        rest.set()
         await me.until(lambda: me.idle)
         thread_id, leaf = me.thread_file().stem, me.chat.conversation.leaf
         assert me.typed == "and then"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 import pytest
 
@@ -153,7 +155,9 @@ async def test_letters_typed_as_the_lock_falls_are_no_commands_and_the_draft_is_
 ) -> None:
     monkeypatch.setattr(screen, "QUIET_S", 600)  # however slow the machine
     call = end_call("persistent_abuse", "Enough.", REDIRECTIONS, WARNING)
-    referee.enqueue(Reply([Text("I am ending this."), call]), Reply([Text("Yes, I am sure. " * 8, rate=30), call]))
+    rest = threading.Event()
+    sure = Reply([Text("Yes, I am sure. " * 8), call], stall_after_events=6, stall_until=rest)
+    referee.enqueue(Reply([Text("I am ending this."), call]), sure)
     branch = before_the_end()
     thread_id = online.save(branch)
     async with online.app() as me:
@@ -162,6 +166,7 @@ async def test_letters_typed_as_the_lock_falls_are_no_commands_and_the_draft_is_
         await me.press("enter")
         await me.reads("Yes, I am sure.")
         await me.press(*"wait, I ")
+        rest.set()
         await me.until(lambda: me.chat.composer.locked is not None)
         await me.pilot.press(*"never meant it")
         await me.until(lambda: me.idle)

@@ -9,7 +9,7 @@ import pytest
 from convend_tui.thread import records as r
 from convend_tui.tui.tree_panel import TreePanel
 from tests.making import MODEL, Branch, at
-from tests.referee import Reply, Text, ThreadedReferee
+from tests.referee import Reply, ThreadedReferee
 from tests.tui.conftest import Home, Person
 from tests.unit.test_tree import message
 
@@ -165,7 +165,7 @@ async def test_another_chat_has_another_tree(home: Home) -> None:
 async def test_while_a_reply_comes_in_the_tree_grows_and_its_branch_is_not_left(
     online: Home, referee: ThreadedReferee
 ) -> None:
-    referee.enqueue("one", "two", Reply([Text("a slow answer " * 20, rate=60)]))
+    referee.enqueue("one", "two", Reply("a slow answer " * 20, stall_after_events=8))
     async with online.app(WIDE) as me:
         await me.says("Question A")
         await me.goes_to("one")
