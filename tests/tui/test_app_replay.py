@@ -144,6 +144,7 @@ async def test_at_a_fork_it_goes_on_along_another_branch(home: Home, clock: Cloc
         screen = await replaying(me, "Now I end it.")
         await me.press("space", "left_square_bracket")
         await me.sees("next: branch 1 of 2", "This is the first branch here.")
+        me.app.clear_notifications()  # they lie over what is looked for next
         await me.press("right", "right_square_bracket")
         await me.sees("A fox barks.", "‹ 2/2 ›", "branch 2 of 2", "timing made up", "message 2 of 2")
         assert "First a piece" not in me.screen and "⊘" not in me.screen, "this branch did not end"
