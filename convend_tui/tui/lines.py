@@ -359,8 +359,7 @@ class VirtualLines(InstantScroll, can_focus=True):
         place, piece, number, line = self._view.line(self.scroll_offset.y + y)
         if place >= len(self.items):
             return Strip.blank(self.size.width, self._style)
-        item = self.items[place]
-        row = _row(place, piece, number)
+        item, row = self.items[place], _row(place, piece, number)
         selection = self.text_selection
         span = selection.get_span(row) if selection is not None else None
         if span is not None and line is not None:
@@ -376,8 +375,7 @@ class VirtualLines(InstantScroll, can_focus=True):
     def _draw(self, line: Line | None, item: Item, row: int, span: tuple[int, int] | None) -> Strip:
         segments: list[Segment] = []
         width = self.size.width
-        cells = 0
-        indent = 0
+        cells = indent = 0
         if line is not None:
             focused = item.key == self._focused_key
             bar = self.palette.style("focus_bar") if focused else self.palette.bar(item.tone)
